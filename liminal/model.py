@@ -89,17 +89,19 @@ class Image:
     """Something to build.
 
     Attributes:
-        source: the folder, relative to the application's.
+        folder: the absolute folder of the file that says `source`; paths are relative to it.
+        source: the folder that goes into the image, relative to `folder`.
         python_version: as written, or None where the default is meant: the engine then takes the
             nearest that it has.
         requirements: path in `source`, or None for the one found there.
-        pip_conf: path of a pip configuration file, relative to the application's folder.
+        pip_conf: path of a pip configuration file, relative to `folder`; ``~`` is allowed.
         build_secrets: id -> path of a file, mounted only while installing.
         settings: the keys of a plug-in's image type.
     """
 
     name: str
     type: str
+    folder: str
     source: str
     origin: Origin
     python_version: str | None = None
@@ -122,7 +124,7 @@ class Volume:
     """Storage that tasks and services mount: exactly one of the three.
 
     Attributes:
-        local_path: a folder, relative to the application's.
+        local_path: a folder, absolute or beginning with ``~``.
         claim_name: an existing Kubernetes claim.
         source: any other Kubernetes volume source, as Kubernetes writes it.
     """
@@ -148,7 +150,11 @@ class Mount:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Secret:
-    """A file whose content reaches only the tasks that name it."""
+    """A file whose content reaches only the tasks that name it.
+
+    Attributes:
+        local_path_file: absolute, or beginning with ``~``.
+    """
 
     name: str
     local_path_file: str

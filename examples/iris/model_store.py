@@ -10,6 +10,7 @@ The environment variable MODEL_STORE says where: a folder (default `models`) or 
 import os
 import re
 import uuid
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import fsspec
@@ -67,37 +68,34 @@ class ModelStore:
             paths = self._files.ls(f"{self._root}/candidates", detail=False)
         except FileNotFoundError:
             return []
-        names = [os.path.splitext(os.path.basename(path)) for path in paths]
-        return [name for name, end in names if end == ".skops" and VERSION.fullmatch(name)]
+        files = [PurePosixPath(path) for path in paths]
+        return [f.stem for f in files if f.suffix == ".skops" and VERSION.fullmatch(f.stem)]
 
     def _candidate(self, version: str) -> str:
         return f"{self._root}/candidates/{version}.skops"
 
     def _write(self, path: str, content: bytes) -> None:
-        """Write a file so that readers, even after a crash, find all of the old or all of the new."""
+        """Write a file so that readers, even after a crash, find the old one or the new one."""
         if isinstance(self._files, LocalFileSystem):
-            _write_and_rename(path, content)
+            _write_and_rename(Path(path), content)
         else:
             self._files.pipe_file(path, content)  # an upload to S3 shows only when it is complete
 
 
-def _write_and_rename(path: str, content: bytes) -> None:
-    folder = os.path.dirname(path)
-    os.makedirs(folder, exist_ok=True)
-    temporary = f"{path}.{uuid.uuid4().hex}.tmp"
+def _write_and_rename(path: Path, content: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f"{path.name}.{uuid.uuid4().hex}.tmp")
     try:
-        with open(temporary, "wb") as file:
+        with temporary.open("wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        if os.path.exists(temporary):
-            os.remove(temporary)
-        raise
-    # The rename itself reaches the disk with the folder.
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
+        temporary.replace(path)
     finally:
-        os.close(descriptor)
+        temporary.unlink(missing_ok=True)
+    # The rename itself reaches the disk with the folder.
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

@@ -83,7 +83,7 @@ class Production:
                 self._served = Served(version, model)
                 log.info("serving model %s", version)
             self._problem = ""
-        except Exception as error:  # whatever is wrong with the new model, the old one still answers
+        except Exception as error:  # whatever is wrong with the new model, the old one answers
             if repr(error) != self._problem:  # say it once, not with every check
                 self._problem = repr(error)
                 old = self._served.version if self._served else "no model"

@@ -1,6 +1,6 @@
 """The nodes of a Document: mappings and lists whose entries know where they stand."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple, TypeAlias
 
 from liminal.origin import Origin, Super
@@ -39,9 +39,11 @@ class Map(dict[str, Value]):
         self[key] = value
         self.places[key] = place
 
-    def with_entries(self, entries: Iterable[tuple[str, Value, Place]]) -> "Map":
+    def with_entries(
+        self, entries: Iterable[tuple[str, Value, Place]], origin: Origin | None = None
+    ) -> "Map":
         """A copy in which these entries replace or follow those of the same key."""
-        copy = Map(self.origin)
+        copy = Map(origin or self.origin)
         copy.update(self)
         copy.places.update(self.places)
         for key, value, place in entries:
@@ -129,6 +131,16 @@ class Seq(list[Value]):
         """The origin of the item."""
         place = self.places[index]
         return Origin(place.file, place.line, place.column, place.via)
+
+    def each(self, change: Callable[[Map], Map]) -> "Seq":
+        """The list with each mapping in it changed; the list itself where none was."""
+        changed = [change(item) if isinstance(item, Map) else item for item in self]
+        if all(new is old for new, old in zip(changed, self, strict=True)):
+            return self
+        copy = Seq(self.origin)
+        for item, place in zip(changed, self.places, strict=True):
+            copy.put(item, place)
+        return copy
 
     def mappings(self) -> Iterator[Map]:
         """The items that are mappings."""

@@ -2,17 +2,24 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import PurePath
 
 from liminal.model import (
+    App,
     AssetSchedule,
     Condition,
     MetricsBackend,
+    Mount,
+    Pipeline,
     Resources,
+    SecretMount,
     Setting,
+    Task,
     Text,
     TriggerRule,
 )
-from liminal.steps import Step
+from liminal.plugins import Plugins
+from liminal.steps import RunCommand, Step
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,8 +28,8 @@ class MountPlan:
 
     Attributes:
         volume: its name, for messages.
-        source: the folder that `local_path` names, absolute, with `sub_path` appended; or None for
-            a volume that only Kubernetes can mount.
+        source: the folder that `local_path` names, absolute or beginning with ``~``, with
+            `sub_path` appended; or None for a volume that only Kubernetes can mount.
         path: in the container; a relative one begins at the working directory.
     """
 
@@ -37,8 +44,8 @@ class SecretPlan:
     """A secret as a read-only file.
 
     Attributes:
-        file: on this machine, as the user wrote it (``~`` not yet expanded); its content is read at
-            the last moment and never part of a plan.
+        file: on this machine, absolute or beginning with ``~``; its content is read at the last
+            moment and never part of a plan.
     """
 
     name: str
@@ -121,3 +128,103 @@ class PipelinePlan:
     variables: Mapping[str, Text]
     metrics: tuple[MetricsBackend, ...]
     tasks: tuple[TaskPlan, ...]
+
+
+def pipeline_plan(app: App, pipeline: Pipeline, plugins: Plugins) -> PipelinePlan:
+    """All that a runner needs to know of the pipeline."""
+    return PipelinePlan(
+        app=app.name,
+        pipeline=pipeline.name,
+        description=pipeline.description,
+        owner=pipeline.owner,
+        tags=tuple(sorted({"liminal", app.name, *pipeline.tags})),
+        schedule=pipeline.schedule,
+        start_date=pipeline.start_date,
+        end_date=pipeline.end_date,
+        timezone=pipeline.timezone,
+        timeout_minutes=pipeline.timeout_minutes,
+        catchup=pipeline.catchup,
+        max_active_runs=pipeline.max_active_runs,
+        depends_on_past=pipeline.depends_on_past,
+        default_args=pipeline.default_args,
+        params=pipeline.params,
+        variables=app.variables,
+        metrics=pipeline.metrics,
+        tasks=tuple(_task_plan(app, pipeline, task, plugins) for task in _in_order(pipeline)),
+    )
+
+
+def _in_order(pipeline: Pipeline) -> list[Task]:
+    """The tasks, each after those it depends on, else as in the file."""
+    waiting = list(pipeline.tasks)
+    done: set[str] = set()
+    ready: list[Task] = []
+    while waiting:
+        task = next(task for task in waiting if done.issuperset(task.depends_on))
+        waiting.remove(task)
+        ready.append(task)
+        done.add(task.name)
+    return ready
+
+
+def _task_plan(app: App, pipeline: Pipeline, task: Task, plugins: Plugins) -> TaskPlan:
+    step = plugins.task(task.type).step(task)
+    executors = {executor.name: executor for executor in app.executors}
+    executor = executors[task.executor] if task.executor else None
+    return TaskPlan(
+        name=task.name,
+        type=task.type,
+        executor=executor.type if executor else None,
+        executor_settings=executor.settings if executor else {},
+        depends_on=task.depends_on,
+        trigger_rule=task.trigger_rule,
+        retries=task.retries,
+        retry_delay_minutes=task.retry_delay_minutes,
+        timeout_minutes=task.timeout_minutes,
+        when=task.when,
+        copies=task.copies,
+        outputs=task.outputs,
+        variables=task.variables,
+        step=step,
+        container=_container(app, pipeline, task) if isinstance(step, RunCommand) else None,
+    )
+
+
+def _container(app: App, pipeline: Pipeline, task: Task) -> ContainerPlan:
+    identity = {
+        "LIMINAL_APP": app.name,
+        "LIMINAL_PIPELINE": pipeline.name,
+        "LIMINAL_TASK": task.name,
+    }
+    return ContainerPlan(
+        image=task.image or "",
+        env_vars={**task.env_vars, **identity},
+        mounts=mount_plans(app, task.mounts),
+        secrets=secret_plans(app, task.secrets),
+        resources=task.resources,
+    )
+
+
+def mount_plans(app: App, mounts: tuple[Mount, ...]) -> tuple[MountPlan, ...]:
+    """The mounts with the folders that they lead to."""
+    folders = {volume.name: volume.local_path for volume in app.volumes}
+    return tuple(
+        MountPlan(
+            volume=mount.volume,
+            source=str(PurePath(folder, mount.sub_path or ""))
+            if (folder := folders[mount.volume])
+            else None,
+            path=mount.path,
+            read_only=mount.read_only,
+        )
+        for mount in mounts
+    )
+
+
+def secret_plans(app: App, secrets: tuple[SecretMount, ...]) -> tuple[SecretPlan, ...]:
+    """The secrets with the files that hold them."""
+    files = {secret.name: secret.local_path_file for secret in app.secrets}
+    return tuple(
+        SecretPlan(name=secret.secret, file=files[secret.secret], remote_path=secret.remote_path)
+        for secret in secrets
+    )

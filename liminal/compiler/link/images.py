@@ -1,0 +1,167 @@
+"""Images: those listed, and those that tasks and services define in short form."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from liminal.compiler.defaults import TASK_LISTS
+from liminal.compiler.link.context import Context
+from liminal.compiler.link.endpoints import endpoints
+from liminal.compiler.link.values import known_env_vars, settings, strings
+from liminal.compiler.nodes import Map
+from liminal.compiler.schema import DEFAULT_TASK_TYPE
+from liminal.compiler.wording import nearest
+from liminal.model import Image, Setting
+from liminal.origin import Origin
+from liminal.plugins import PluginError
+
+# Source: the grammar of distribution/reference, with lengths left to the engine.
+_COMPONENT = r"[a-z0-9]+(?:(?:\.|_{1,2}|-+)[a-z0-9]+)*"
+_REFERENCE = re.compile(
+    rf"(?:[A-Za-z0-9][A-Za-z0-9.-]*(?::[0-9]+)?/)?{_COMPONENT}(?:/{_COMPONENT})*"
+    r"(?::[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(?:@sha256:[0-9a-f]{64})?"
+)
+
+
+def images(layer: Map, context: Context) -> Iterator[Image]:
+    """Every image that has a source, each name once, in the order of the file."""
+    met: dict[str, Image] = {}
+    for entry in context.unique(layer.sequence("images"), "image"):
+        if "source" in entry:
+            image = _image(entry, entry.string("type") or "python", context)
+            met[image.name] = image
+        else:
+            _check_reference(entry, context)
+    for entry, kind in _short_forms(layer, context):
+        image = _image(entry, kind, context)
+        first = met.setdefault(image.name, image)
+        if first is not image and first.source != image.source:
+            context.error(
+                "duplicate-image",
+                f'image "{image.name}" has another source at {first.origin}',
+                entry.at("source"),
+                "list the image once under images, and name it here",
+            )
+    yield from met.values()
+
+
+def image_reference(entry: Map, context: Context) -> str | None:
+    """The name of the image that a task or service runs in; one that looks misspelt is a warning."""
+    name = entry.string("image")
+    if name is None:
+        return None
+    if "source" not in entry and _check_reference(entry, context) and name not in context.images:
+        meant = nearest(name, sorted(context.images))
+        if meant:
+            message = f'no image is named "{name}"; did you mean "{meant}"?'
+            context.warning("unknown-image", message, entry.at("image"))
+    return name
+
+
+def _short_forms(layer: Map, context: Context) -> Iterator[tuple[Map, str]]:
+    types = context.plugins.names("liminal.images")
+    for pipeline in layer.sequence("pipelines").mappings():
+        for key in TASK_LISTS:
+            for task in pipeline.sequence(key).mappings():
+                if "source" in task and "image" in task:
+                    kind = task.string("type") or DEFAULT_TASK_TYPE
+                    yield task, kind if kind in types else "python"
+    for service in layer.sequence("services").mappings():
+        if "source" in service and "image" in service:
+            yield service, service.string("type") or "python_server"
+
+
+def _image(entry: Map, kind: str, context: Context) -> Image:
+    _check_reference(entry, context)
+    source = _source(entry, context)
+    python_version = entry.string("python_version")
+    is_listed = "task" not in entry and "service" not in entry
+    return Image(
+        name=entry.string("image") or "",
+        type=kind,
+        folder=context.folder_of(entry.at("source").file),
+        source=entry.string("source") or "",
+        origin=entry.at("image"),
+        python_version=python_version,
+        base_image=_one_line(entry, "base_image", context),
+        requirements=entry.string("requirements"),
+        system_packages=strings(entry, "system_packages"),
+        build_cmd=_one_line(entry, "build_cmd", context),
+        no_cache=entry.flag("no_cache") or False,
+        pip_conf=entry.string("pip_conf"),
+        build_secrets=dict(entry.mapping("build_secrets").texts()),
+        ca_bundle=entry.string("ca_bundle"),
+        dockerfile=entry.string("dockerfile"),
+        env_vars=known_env_vars(entry) if is_listed else {},
+        endpoints=endpoints(entry, source, context),
+        settings=_type_settings(entry, kind, context),
+    )
+
+
+def _type_settings(entry: Map, kind: str, context: Context) -> dict[str, Setting]:
+    try:
+        keys = context.plugins.load("liminal.images", kind).properties
+    except PluginError as problem:
+        context.error("plugin", str(problem), entry.at("type"))
+        return {}
+    common = ("endpoints", "dockerfile")
+    return {k: v for k, v in settings(entry, keys).items() if k not in common}
+
+
+def _check_reference(entry: Map, context: Context) -> bool:
+    name = entry.string("image") or ""
+    if "{{" in name or _REFERENCE.fullmatch(name):  # what is left of a placeholder was told
+        return True
+    hint = "for example myorg/app:1.2; the name is in lower case" if name.lower() != name else None
+    context.error("bad-image", f'"{name}" is not the name of an image', entry.at("image"), hint)
+    return False
+
+
+def _one_line(entry: Map, key: str, context: Context) -> str | None:
+    """The value; a newline in it would be an instruction of its own in a Dockerfile."""
+    value = entry.string(key)
+    if value is not None and ("\n" in value.strip() or "\r" in value.strip()):
+        context.error(
+            "many-lines", f'"{key}" has more than one line', entry.at(key), "join them with &&"
+        )
+    return value.strip() if value is not None else None
+
+
+def _source(entry: Map, context: Context) -> Path | None:
+    """The source's folder, or None and a finding when it cannot be one."""
+    written, at = entry.string("source") or "", entry.at("source")
+    folder = Path(context.folder_of(at.file))
+    if written.startswith(("/", "~")):
+        context.error("source-outside", f'source "{written}" is not relative to this file', at)
+        return None
+    path = folder / written
+    try:
+        real, home = path.resolve(strict=True), folder.resolve(strict=True)
+    except (OSError, RuntimeError):  # RuntimeError: a loop of links, before Python 3.13
+        _missing_source(written, folder, at, context)
+        return None
+    if real != home and home not in real.parents:
+        through = "through a link " if _stays_inside(written) else ""
+        message = f'source "{written}" leaves the folder of this file {through}to {real}'
+        context.error("source-outside", message, at, "keep sources beside their liminal.yml")
+        return None
+    if not real.is_dir():
+        context.error("source-missing", f'source "{written}" is not a folder', at)
+        return None
+    return path
+
+
+def _missing_source(written: str, folder: Path, at: Origin, context: Context) -> None:
+    known = sorted(path.name for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
+    meant = nearest(written, known)
+    question = f'; did you mean "{meant}"?' if meant else ""
+    context.error("source-missing", f'source "{written}" does not exist{question}', at)
+
+
+def _stays_inside(written: str) -> bool:
+    depth = 0
+    for part in Path(written).parts:
+        depth += -1 if part == ".." else 1
+        if depth < 0:
+            return False
+    return True

@@ -1,0 +1,159 @@
+"""A path -> the text of every layer under it."""
+
+import os
+import stat
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from importlib.machinery import PathFinder
+from pathlib import Path
+
+from liminal.compiler.document import Refused
+from liminal.errors import Diagnostic, UsageError, error, warning
+from liminal.origin import Origin
+
+FILE_NAMES = ("liminal.yml", "liminal.yaml")
+MAX_BYTES = 32 * 1024 * 1024
+"""A larger file is no liminal.yml; refused before it is read."""
+
+_SKIPPED_FOLDERS = frozenset({"node_modules", "__pycache__"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layout:
+    """The files that may be layers.
+
+    Attributes:
+        root: the folder that was named, or that of the file that was named.
+        files: those to compile, as the user would type them, sorted.
+        supers: those that are only there to be inherited from.
+        findings: what is named like a layer and is none.
+    """
+
+    root: str
+    files: tuple[str, ...]
+    supers: tuple[str, ...]
+    findings: tuple[Diagnostic, ...]
+
+
+def find(path: str, environ: Mapping[str, str]) -> Layout:
+    """The layers under a folder, or one file and the layers around it.
+
+    Args:
+        path: a folder or a liminal.yml.
+        environ: LIMINAL_SUPERS in it names folders and installed packages with more super layers.
+
+    Raises:
+        UsageError: there is no such path, or no layer under it.
+    """
+    if not os.path.lexists(path):
+        raise UsageError(f'"{path}" does not exist', hint="name a folder or a liminal.yml")
+    shared, findings = _partition(_shared_layers(environ))
+    if os.path.isfile(path):
+        root = os.path.dirname(path) or "."  # noqa: PTH120  # as typed: Path would drop a "./"
+        around, more = _partition(_walk(root))
+        others = tuple(file for file in around if not _same(file, path))
+        return Layout(
+            root=root, files=(path,), supers=(*others, *shared), findings=(*findings, *more)
+        )
+    files, more = _partition(_walk(path))
+    if not files:
+        raise UsageError(
+            f'no liminal.yml under "{path}"', hint='make one with "liminal init", or name its folder'
+        )
+    return Layout(root=path, files=files, supers=shared, findings=(*findings, *more))
+
+
+def read(file: str) -> str:
+    """The file's text.
+
+    Raises:
+        Refused: it cannot be read, is too large, or is not UTF-8.
+    """
+    start = Origin(file, 1, 1)
+    try:
+        if Path(file).stat().st_size > MAX_BYTES:
+            raise Refused(error("too-large", "the file is larger than 32 MB", start))
+        data = Path(file).read_bytes()
+    except OSError as problem:
+        message = f"cannot be read: {problem.strerror}"
+        raise Refused(error("unreadable", message, start)) from problem
+    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        raise Refused(
+            error("not-utf8", "the file is UTF-16", start, "save it as UTF-8 in your editor")
+        )
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as problem:
+        before = data[: problem.start]
+        line = before.count(b"\n") + 1
+        column = len(before[before.rfind(b"\n") + 1 :].decode("utf-8", "replace")) + 1
+        message = f"byte 0x{data[problem.start]:02x} is not UTF-8"
+        hint = "save the file as UTF-8 in your editor"
+        raise Refused(error("not-utf8", message, Origin(file, line, column), hint)) from problem
+
+
+def _shared_layers(environ: Mapping[str, str]) -> Iterator[str]:
+    for named in filter(None, environ.get("LIMINAL_SUPERS", "").split(os.pathsep)):
+        if Path(named).is_dir():
+            yield from _walk(named)
+            continue
+        # A package: found, not imported.
+        spec = PathFinder.find_spec(named) if named.isidentifier() else None
+        for folder in (spec.submodule_search_locations or ()) if spec else ():
+            yield from _walk(folder)
+
+
+def _walk(root: str) -> Iterator[str]:
+    """Everything named like a layer below the folder, sorted; each real folder once."""
+    met: set[tuple[int, int]] = set()
+    waiting = [root]
+    while waiting:
+        folder = waiting.pop()
+        try:
+            status = os.stat(folder)  # noqa: PTH116  # an order of magnitude faster than Path here
+            if (status.st_dev, status.st_ino) in met:
+                continue
+            met.add((status.st_dev, status.st_ino))
+            entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+        except OSError:
+            continue
+        if any(entry.name == "pyvenv.cfg" for entry in entries):
+            continue
+        for entry in entries:
+            if entry.name in FILE_NAMES:
+                yield _as_typed(root, entry.path)
+        waiting += [
+            entry.path
+            for entry in reversed(entries)
+            if not entry.name.startswith(".")
+            and entry.name not in _SKIPPED_FOLDERS
+            and entry.name not in FILE_NAMES
+            and entry.is_dir()
+        ]
+
+
+def _as_typed(root: str, path: str) -> str:
+    return path.removeprefix("./") if root == "." else path
+
+
+def _partition(candidates: Iterable[str]) -> tuple[tuple[str, ...], tuple[Diagnostic, ...]]:
+    """Regular files apart from folders, pipes and devices, which are told as warnings."""
+    files, findings = [], []
+    for path in candidates:
+        try:
+            mode = Path(path).stat().st_mode
+        except OSError as problem:
+            message = f"cannot be read: {problem.strerror}"
+            findings.append(error("unreadable", message, Origin(path, 1, 1)))
+            continue
+        if stat.S_ISREG(mode):
+            files.append(path)
+        else:
+            kind = "a folder" if stat.S_ISDIR(mode) else "not a regular file"
+            message = f"is {kind}, and is skipped"
+            findings.append(warning("not-a-file", message, Origin(path, 1, 1)))
+    return tuple(sorted(files)), tuple(findings)
+
+
+def _same(one: str, other: str) -> bool:
+    return os.path.realpath(one) == os.path.realpath(other)

@@ -1,0 +1,1 @@
+"""The executors: one file each, found by entry point."""

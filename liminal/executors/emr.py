@@ -1,0 +1,46 @@
+"""``type: emr``: the command runs as a step of an Amazon EMR cluster."""
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+from liminal.plugins import Schema
+from liminal.steps import RunCommand, Step
+
+
+class Emr:
+    """A cluster by name or id."""
+
+    properties: ClassVar[Mapping[str, Schema]] = {
+        "cluster_name": {
+            "description": "The cluster's name; the newest one in a usable state is taken.",
+            "type": "string",
+            "default": None,
+            "examples": ["analytics"],
+        },
+        "cluster_id": {
+            "description": "The cluster's id.",
+            "type": "string",
+            "default": None,
+            "examples": ["j-2AXXXXXXGAPLF"],
+        },
+        "aws_conn_id": {
+            "description": "The Airflow connection.",
+            "type": "string",
+            "default": "aws_default",
+            "examples": ["aws_analytics"],
+        },
+        "cluster_states": {
+            "description": "States in which a cluster of that name may be used.",
+            "type": "array",
+            "items": {"type": "string"},
+            "default": ["WAITING", "RUNNING"],
+            "examples": [["WAITING"]],
+        },
+        "properties": {
+            "description": "Further parameters of the step.",
+            "type": "object",
+            "default": {},
+            "examples": [{"ActionOnFailure": "CONTINUE"}],
+        },
+    }
+    steps: ClassVar[tuple[type[Step], ...]] = (RunCommand,)

@@ -1,0 +1,1 @@
+"""Image types, one a file, and the engines that build what they describe."""

@@ -1,0 +1,1 @@
+"""Where a pipeline's metrics go: one type a file."""

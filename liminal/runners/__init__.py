@@ -1,0 +1,154 @@
+"""What runs the tasks of a plan: Airflow (`airflow/`), or ``liminal run`` (`embedded/`).
+
+The embedded runner starts each task by a launcher: the entry point of the group ``liminal.runners``
+that is named as the task's executor type (``local``, and a plug-in's).
+"""
+
+import asyncio
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from liminal.home import Home
+from liminal.plan.dag import TaskPlan
+
+
+class LocalEnvironment(Protocol):
+    """What the engine ``local`` built of an image (`liminal.images.engines.local.LocalImage`).
+
+    Attributes:
+        source: the working directory as it was built; never written to.
+        environment: the root of the virtual environment.
+        site: a folder of modules that belong to this image alone, or None.
+        env_vars: those of the image.
+    """
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def source(self) -> Path: ...
+    @property
+    def environment(self) -> Path: ...
+    @property
+    def site(self) -> Path | None: ...
+    @property
+    def env_vars(self) -> Mapping[str, str]: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Machine:
+    """Where a run takes place.
+
+    Attributes:
+        images: name -> what was built of it here.
+        environ: the environment variables of the command.
+        user_home: what ``~`` stands for.
+    """
+
+    home: Home
+    images: Mapping[str, LocalEnvironment]
+    environ: Mapping[str, str]
+    user_home: Path
+
+
+class Stop:
+    """A request to end, that whoever runs an attempt waits for. It may become more urgent."""
+
+    def __init__(self) -> None:
+        self._event = asyncio.Event()
+        self._deadline = math.inf
+
+    def ask(self, grace_seconds: float) -> None:
+        """Ask to end; what is not gone after that time will be killed."""
+        now = asyncio.get_running_loop().time()
+        self._deadline = min(self._deadline, now + grace_seconds)
+        self._event.set()
+
+    @property
+    def asked(self) -> bool:
+        """Whether someone asked."""
+        return self._event.is_set()
+
+    @property
+    def seconds_left(self) -> float:
+        """How long what runs still has; infinite while nobody asked."""
+        return max(0.0, self._deadline - asyncio.get_running_loop().time())
+
+    async def wait(self) -> None:
+        """Return once someone asks."""
+        await self._event.wait()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """One try of one copy of a task.
+
+    Attributes:
+        copy: the number of the copy from 0, or None for a task without copies.
+        number: the try, from 1.
+        command: complete, for ``/bin/sh -c``.
+        env_vars: complete, the task's own and ours, without those of the image and the machine.
+        folder: of this attempt alone, made by the launcher, which removes it in the end; what a
+            killed run leaves there is removed by the next run.
+    """
+
+    task: TaskPlan
+    copy: int | None
+    number: int
+    command: str
+    env_vars: Mapping[str, str]
+    folder: Path
+    machine: Machine
+    stop: Stop
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exit:
+    """How an attempt ended.
+
+    Attributes:
+        status: the exit status, or None when it has none.
+        reason: why it failed, in plain words; None when it did not.
+        outputs: what the attempt wrote to the file in LIMINAL_OUTPUT; at most
+            `OUTPUT_LIMIT` + 1 bytes of it.
+        notes: what else the user should know, such as processes that it left behind.
+        left_behind: what is still there and could not be removed.
+    """
+
+    status: int | None
+    reason: str | None = None
+    outputs: bytes = b""
+    notes: tuple[str, ...] = ()
+    left_behind: tuple[str, ...] = ()
+
+
+OUTPUT_LIMIT = 64 * 1024
+"""Bytes that a task may write to the file in LIMINAL_OUTPUT."""
+
+
+class Launcher(Protocol):
+    """Runs attempts. One instance serves one run, on the event loop of that run."""
+
+    async def run(self, attempt: Attempt, output: Callable[[bytes], None]) -> Exit:
+        """Run it to its end and leave nothing of it but `output`.
+
+        It ends what runs as soon as ``attempt.stop`` is asked, and returns then too.
+
+        Args:
+            output: takes what the command writes, as it comes.
+        """
+        ...
+
+
+class LauncherType(Protocol):
+    """One file in `liminal/runners`."""
+
+    def prepare(self, tasks: Sequence[TaskPlan], machine: Machine) -> Launcher:
+        """A launcher for these tasks, once everything that they need is there.
+
+        Raises:
+            RunError: one of them cannot run here; nothing has run yet.
+        """
+        ...

@@ -1,0 +1,1 @@
+"""``liminal run``: a pipeline's plan on this machine, without Airflow."""

@@ -1,0 +1,200 @@
+"""What is made sure of before anything runs: all that can be known to be wrong, at once."""
+
+import difflib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import cast
+
+from liminal.errors import RunError
+from liminal.home import Home
+from liminal.plan.dag import PipelinePlan, TaskPlan
+from liminal.plugins import PluginError, Plugins, UnknownType
+from liminal.runners import Launcher, LauncherType, Machine
+from liminal.runners.embedded.folder import earlier_runs
+from liminal.runners.embedded.macros import macros
+from liminal.runners.embedded.outputs import output_names, read_outputs
+from liminal.runners.embedded.selection import select, upstream
+from liminal.runners.embedded.values import Scope, placeholders, unresolved, used
+from liminal.steps import CallOperator, ReportMetrics, RunCommand
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What the user asks for.
+
+    Attributes:
+        task: run only this one.
+        from_task: run this one and all that come after it.
+        variables: ``--var``: name -> value.
+        parallel: how many tasks may run at a time; None for as many as there are processors, but
+            at least two.
+        now: the logical date of the run, with its time zone.
+    """
+
+    now: datetime
+    task: str | None = None
+    from_task: str | None = None
+    variables: Mapping[str, str] = field(default_factory=dict)
+    parallel: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Values:
+    """The sources of placeholders that all tasks of a run share."""
+
+    plan: PipelinePlan
+    supplied: Mapping[str, str]
+    environ: Mapping[str, str]
+    macros: Mapping[str, str]
+
+    def scope(
+        self,
+        task: TaskPlan,
+        copy: Mapping[str, str],
+        outputs: Mapping[str, str],
+        pending: frozenset[str] = frozenset(),
+    ) -> Scope:
+        """Where the placeholders of one copy of a task get their values from."""
+        return Scope(
+            supplied=self.supplied,
+            copy=copy,
+            task=task.variables,
+            layer=self.plan.variables,
+            params=self.plan.params,
+            environ=self.environ,
+            macros=self.macros,
+            outputs=outputs,
+            pending=pending,
+        )
+
+
+def values_of(
+    plan: PipelinePlan, request: Request, environ: Mapping[str, str], run_id: str
+) -> Values:
+    """The sources of placeholders of a run."""
+    return Values(
+        plan=plan,
+        supplied=request.variables,
+        environ=environ,
+        macros=macros(request.now, run_id),
+    )
+
+
+def chosen(plan: PipelinePlan, request: Request) -> tuple[TaskPlan, ...]:
+    """The tasks that the request selects.
+
+    Raises:
+        UsageError: it names a task that does not exist.
+    """
+    return select(plan, task=request.task, from_task=request.from_task)
+
+
+def earlier_outputs(
+    home: Home, plan: PipelinePlan, tasks: Sequence[TaskPlan]
+) -> Mapping[str, Mapping[str, str]]:
+    """What the tasks that are not selected wrote in the latest run that has it: by task."""
+    selected = {task.name for task in tasks}
+    wanted = [task for task in plan.tasks if task.outputs and task.name not in selected]
+    runs = earlier_runs(home, plan.app, plan.pipeline) if wanted else ()
+    found: dict[str, Mapping[str, str]] = {}
+    for task in wanted:
+        names = set(output_names([task]))
+        for run in runs:
+            values = read_outputs(run, task.name)
+            if values is not None and names <= values.keys():
+                found[task.name] = values
+                break
+    return found
+
+
+def check_placeholders(
+    plan: PipelinePlan,
+    tasks: Sequence[TaskPlan],
+    values: Values,
+    earlier: Mapping[str, Mapping[str, str]],
+) -> None:
+    """Make sure that each placeholder of each task has a value, or will have one.
+
+    Raises:
+        RunError: names each task and placeholder where that is not so.
+    """
+    outputs = flat(earlier)
+    selected = {task.name for task in tasks}
+    found: list[str] = []
+    for task in tasks:
+        before = upstream(plan.tasks, task.name)
+        pending = frozenset(
+            output_names(one for one in plan.tasks if one.name in before & selected)
+        )
+        for copy in task.copies:
+            scope = values.scope(task, copy, outputs, pending)
+            for problem in unresolved(task, scope):
+                found.append(f'task "{task.name}": {problem} has no value')
+    if not found:
+        return
+    partial = len(tasks) < len(plan.tasks) and any("{{ tasks." in line for line in found)
+    raise RunError(
+        "\n".join(dict.fromkeys(found)),
+        hint="run the whole pipeline once, so that the outputs of earlier tasks are known"
+        if partial
+        else "give a value with --var NAME=VALUE, or under variables",
+    )
+
+
+def flat(by_task: Mapping[str, Mapping[str, str]]) -> Mapping[str, str]:
+    """``TASK.KEY`` -> value, of all the tasks."""
+    return {name: value for values in by_task.values() for name, value in values.items()}
+
+
+def unused_variables(plan: PipelinePlan, request: Request) -> Iterator[str]:
+    """What to say about each ``--var`` that nothing in the pipeline asks for."""
+    known = {*plan.variables, *plan.params, "env"}
+    for text in plan.variables.values():
+        known |= placeholders(text)
+    for task in plan.tasks:
+        known |= {*used(task), *task.variables, *(name for copy in task.copies for name in copy)}
+    known |= {name.rpartition("conf.")[2] for name in known if name.startswith("dag_run.conf.")}
+    known |= {name.removeprefix("params.") for name in known}
+    for name in sorted(request.variables.keys() - known):
+        near = difflib.get_close_matches(name, sorted(known), n=1)
+        suggestion = f'; did you mean "{near[0]}"?' if near else ""
+        yield f'nothing in the pipeline uses --var "{name}"{suggestion}'
+
+
+def find_launchers(
+    tasks: Sequence[TaskPlan], machine: Machine, plugins: Plugins
+) -> Mapping[str, Launcher]:
+    """Task -> what runs its attempts, ready to do so; none for tasks that report metrics.
+
+    Raises:
+        RunError: a task cannot run on this machine.
+    """
+    by_executor: dict[str, list[TaskPlan]] = {}
+    found: list[str] = []
+    for task in tasks:
+        if isinstance(task.step, RunCommand):
+            by_executor.setdefault(task.executor or "local", []).append(task)
+        elif isinstance(task.step, CallOperator):
+            found.append(f'task "{task.name}" runs on Airflow only: it is of type "{task.type}"')
+        elif not isinstance(task.step, ReportMetrics):  # pragma: no cover - the union is closed
+            raise TypeError(task.step)
+    types: dict[str, LauncherType] = {}
+    for executor, its_tasks in by_executor.items():
+        try:
+            types[executor] = cast(LauncherType, plugins.load("liminal.runners", executor))
+        except UnknownType:
+            found += [
+                f'task "{task.name}" runs on Airflow only: its executor is of type "{executor}"'
+                for task in its_tasks
+            ]
+        except PluginError as problem:
+            found.append(str(problem))
+    if found:
+        raise RunError("\n".join(found), hint="take other tasks with --task or --from")
+    return {
+        task.name: launcher
+        for executor, its_tasks in by_executor.items()
+        for launcher in [types[executor].prepare(its_tasks, machine)]
+        for task in its_tasks
+    }

@@ -1,0 +1,263 @@
+"""Volumes and secrets at the paths where a task expects them, on a machine without containers."""
+
+import asyncio
+import contextlib
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from liminal.errors import RunError
+from liminal.plan.dag import ContainerPlan, MountPlan, SecretPlan, TaskPlan
+from liminal.runners import LocalEnvironment, Machine
+from liminal.runners.workspace import remove_tree
+
+RECORD = "links"
+"""The file in a run's working folder that names the links made outside of it, one a line."""
+
+
+def problems(task: TaskPlan, container: ContainerPlan, image: LocalEnvironment) -> Iterator[str]:
+    """Why the task's mounts and secrets cannot be where it wants them; nothing is touched."""
+    mounts = [os.path.normpath(mount.path) for mount in container.mounts]
+    for mount, path in zip(container.mounts, mounts, strict=True):
+        if mount.source is None:
+            yield f'task "{task.name}": volume "{mount.volume}" is one that only Kubernetes mounts'
+        if not os.path.isabs(path):
+            yield from _inside(task, path, image.source)
+        if any(other != path and _is_under(path, other) for other in mounts):
+            yield f'task "{task.name}": "{mount.path}" lies inside another mount of the task'
+    for secret in container.secrets:
+        path = os.path.normpath(secret.remote_path)
+        if not os.path.isabs(path):
+            yield from _inside(task, path, image.source)
+        if any(_is_under(path, mount) for mount in mounts):
+            yield f'task "{task.name}": the secret "{secret.name}" would be written into a volume'
+
+
+def _inside(task: TaskPlan, path: str, source: Path) -> Iterator[str]:
+    parts = Path(path).parts
+    if not parts or parts[0] == "..":
+        yield f'task "{task.name}": "{path}" is not inside the working directory'
+    for depth in range(1, len(parts)):
+        if source.joinpath(*parts[:depth]).is_symlink():
+            yield f'task "{task.name}": "{path}" leads through a symlink of the image'
+            return
+
+
+def _is_under(path: str, parent: str) -> bool:
+    return os.path.commonpath([os.path.join("/", path), os.path.join("/", parent)]) == os.path.join(
+        "/", parent
+    ) and os.path.isabs(path) == os.path.isabs(parent)
+
+
+def make_volume(mount: MountPlan) -> str:
+    """The volume's folder, made when it is missing.
+
+    Raises:
+        RunError: it cannot be made.
+    """
+    assert mount.source is not None  # `problems` has said so otherwise
+    try:
+        if not os.path.exists(mount.source):
+            os.makedirs(mount.source, exist_ok=True)
+    except OSError as error:
+        raise RunError(
+            f'volume "{mount.volume}": "{mount.source}" cannot be made: {error.strerror}'
+        ) from error
+    return mount.source
+
+
+def link_volume(mount: MountPlan, machine: Machine) -> None:
+    """Make the absolute path of a mount lead to its volume, and remember that we did.
+
+    The link stays: other runs may use it. The record under the home's ``links`` tells which are
+    ours.
+
+    Raises:
+        RunError: something else is there, or we may not write there.
+    """
+    path, source = os.path.normpath(mount.path), make_volume(mount)
+    if os.path.exists(path) and os.path.samefile(path, source):
+        return
+    record = _record(machine, path)
+    if os.path.lexists(path) and not _is_ours(record, path):
+        raise RunError(
+            f'volume "{mount.volume}" cannot be mounted at "{path}": something else is there',
+            hint="give the mount a relative path, or remove what is there",
+        )
+    try:
+        record.parent.mkdir(parents=True, exist_ok=True)
+        record.write_text(json.dumps({"path": path, "target": source}), "utf-8")
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        if os.path.islink(path):  # ours, to where the volume was before
+            os.unlink(path)
+        os.symlink(source, path)
+    except OSError as error:
+        raise RunError(
+            f'volume "{mount.volume}" cannot be mounted at "{path}": {error.strerror}',
+            hint="give the mount a relative path, which begins at the working directory",
+        ) from error
+
+
+def _record(machine: Machine, path: str) -> Path:
+    return machine.home.path / "links" / f"{hashlib.sha256(path.encode()).hexdigest()[:16]}.json"
+
+
+def _is_ours(record: Path, path: str) -> bool:
+    try:
+        known = json.loads(record.read_text("utf-8"))
+        return os.path.islink(path) and bool(os.readlink(path) == known["target"])
+    except (OSError, ValueError, KeyError):
+        return False
+
+
+def place_mounts(mounts: Sequence[MountPlan], directory: Path) -> None:
+    """Make the relative paths of the mounts lead to their volumes, hiding what the image has there.
+
+    Raises:
+        OSError: a link cannot be made.
+    """
+    for mount in mounts:
+        if os.path.isabs(mount.path) or mount.source is None:
+            continue
+        place = _clear(directory, mount.path)
+        os.symlink(mount.source, place)
+
+
+def place_secrets(secrets: Sequence[SecretPlan], directory: Path, user_home: Path) -> None:
+    """Put the secrets with a relative path into the working directory.
+
+    Raises:
+        OSError: one cannot be read or written.
+    """
+    for secret in secrets:
+        if not os.path.isabs(secret.remote_path):
+            copy_secret(secret, _clear(directory, secret.remote_path), user_home)
+
+
+def _clear(directory: Path, path: str) -> Path:
+    place = directory / os.path.normpath(path)
+    place.parent.mkdir(parents=True, exist_ok=True)
+    if place.is_dir() and not place.is_symlink():
+        remove_tree(place)
+    else:
+        place.unlink(missing_ok=True)
+    return place
+
+
+def secret_file(secret: SecretPlan, user_home: Path) -> Path:
+    """The secret's file on this machine."""
+    if secret.file == "~" or secret.file.startswith("~/"):
+        return user_home / secret.file[2:]
+    return Path(secret.file)
+
+
+def copy_secret(secret: SecretPlan, place: Path, user_home: Path) -> None:
+    """A copy of the secret that only its owner can read.
+
+    Raises:
+        OSError: it cannot be read or written.
+    """
+    content = secret_file(secret, user_home).read_bytes()
+    descriptor = os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o400)
+    with open(descriptor, "wb") as copy:
+        copy.write(content)
+
+
+@dataclass(slots=True)
+class _Held:
+    file: str
+    folders: list[str]
+    users: int = 0
+
+
+@dataclass(slots=True)
+class SecretPlaces:
+    """The absolute paths of a run's secrets, each there while an attempt needs it.
+
+    Copies of a task share one. Tasks that want different secrets at one path take turns.
+
+    Attributes:
+        folder: of the run, for the copies; its file `RECORD` names the links for who cleans up.
+    """
+
+    folder: Path
+    user_home: Path
+    _held: dict[str, _Held] = field(default_factory=dict)
+    _freed: asyncio.Condition = field(default_factory=asyncio.Condition)
+
+    async def take(self, secret: SecretPlan) -> None:
+        """Make the path lead to a copy of the secret, or share the one that is there.
+
+        Raises:
+            OSError: something else is there, or we may not write there.
+        """
+        path, file = os.path.normpath(secret.remote_path), secret.file
+        async with self._freed:
+            await self._freed.wait_for(
+                lambda: path not in self._held or self._held[path].file == file
+            )
+            if path not in self._held:
+                folders = _missing_folders(path)
+                copy = self._copy_of(path)
+                copy.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+                with open(self.folder / RECORD, "a", encoding="utf-8") as record:
+                    record.write(json.dumps(path) + "\n")
+                try:
+                    copy_secret(secret, copy, self.user_home)
+                    os.makedirs(os.path.dirname(path), exist_ok=True)
+                    os.symlink(copy, path)
+                except OSError:
+                    copy.unlink(missing_ok=True)
+                    raise
+                self._held[path] = _Held(file, folders)
+            self._held[path].users += 1
+
+    async def give_back(self, secret: SecretPlan) -> None:
+        """Remove the path and the copy once nobody needs them."""
+        path = os.path.normpath(secret.remote_path)
+        async with self._freed:
+            held = self._held[path]
+            held.users -= 1
+            if held.users:
+                return
+            del self._held[path]
+            remove_link(path, self.folder)
+            self._copy_of(path).unlink(missing_ok=True)
+            for folder in held.folders:
+                with contextlib.suppress(OSError):  # something else has moved in
+                    os.rmdir(folder)
+            self._freed.notify_all()
+
+    def _copy_of(self, path: str) -> Path:
+        return self.folder / "secrets" / hashlib.sha256(path.encode()).hexdigest()[:16]
+
+
+def _missing_folders(path: str) -> list[str]:
+    """The folders above `path` that are not there, innermost first."""
+    missing = []
+    parent = os.path.dirname(path)
+    while not os.path.lexists(parent):
+        missing.append(parent)
+        parent = os.path.dirname(parent)
+    return missing
+
+
+def remove_link(path: str, folder: Path) -> None:
+    """Remove the link at that path if it leads into `folder`."""
+    with contextlib.suppress(OSError):
+        if os.path.islink(path) and Path(os.readlink(path)).is_relative_to(folder):
+            os.unlink(path)
+
+
+def remove_recorded(folder: Path) -> None:
+    """Remove the links that a run's working folder records."""
+    try:
+        lines = (folder / RECORD).read_text("utf-8").splitlines()
+    except OSError:
+        return
+    for line in lines:
+        with contextlib.suppress(ValueError):  # cut off when the run was killed: nothing was made
+            remove_link(json.loads(line), folder)

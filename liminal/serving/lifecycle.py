@@ -1,0 +1,45 @@
+"""Whether the service starts, serves or stops, and how many requests it holds."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+class Lifecycle:
+    """Counts the requests in flight, and waits for them when the service stops."""
+
+    def __init__(self) -> None:
+        self._idle = threading.Condition()
+        self._in_flight = 0
+        self._draining = False
+
+    @property
+    def draining(self) -> bool:
+        """Whether the service stops: what is in flight goes on, new requests are refused."""
+        return self._draining
+
+    @property
+    def in_flight(self) -> int:
+        """Requests that have no answer yet."""
+        return self._in_flight
+
+    @contextmanager
+    def request(self) -> Iterator[None]:
+        """Counts one request for as long as it lasts."""
+        with self._idle:
+            self._in_flight += 1
+        try:
+            yield
+        finally:
+            with self._idle:
+                self._in_flight -= 1
+                if self._draining and not self._in_flight:
+                    self._idle.notify_all()
+
+    def drain(self, seconds: float) -> bool:
+        """Refuses new requests and waits for those in flight; False when some are left."""
+        with self._idle:
+            self._draining = True
+            return self._idle.wait_for(lambda: not self._in_flight, seconds)

@@ -1,0 +1,1 @@
+"""The task types: one file each, found by entry point."""
