@@ -51,9 +51,7 @@ class Diagnostic:
 
 def error(code: str, message: str, origin: Origin, hint: str | None = None) -> Diagnostic:
     """A finding that stops the command."""
-    return Diagnostic(
-        code=code, severity=Severity.ERROR, message=message, origin=origin, hint=hint
-    )
+    return Diagnostic(code=code, severity=Severity.ERROR, message=message, origin=origin, hint=hint)
 
 
 def warning(code: str, message: str, origin: Origin, hint: str | None = None) -> Diagnostic:

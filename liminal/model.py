@@ -39,7 +39,7 @@ Text: TypeAlias = str | Deferred
 """A string, known now or at the run."""
 
 Setting: TypeAlias = (
-    "str | int | float | bool | None | Deferred | tuple[Setting, ...] | Mapping[str, Setting]"
+    "str | int | float | bool | Deferred | tuple[Setting, ...] | Mapping[str, Setting] | None"
 )
 """A value of a plug-in's own key: frozen plain data."""
 

@@ -7,7 +7,7 @@ the built-in ones. Nothing is imported before its first use.
 import importlib.metadata
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Literal, Protocol, TypeAlias, cast
+from typing import Any, ClassVar, Protocol, TypeAlias, cast
 
 from liminal.model import Setting, Task
 from liminal.steps import Step
@@ -15,7 +15,7 @@ from liminal.steps import Step
 Schema: TypeAlias = Mapping[str, Any]
 """A JSON Schema, draft 2020-12."""
 
-Group: TypeAlias = Literal[
+GROUPS = (
     "liminal.tasks",
     "liminal.executors",
     "liminal.images",
@@ -23,7 +23,7 @@ Group: TypeAlias = Literal[
     "liminal.metrics",
     "liminal.alerts",
     "liminal.runners",
-]
+)
 
 
 class TaskType(Protocol):
@@ -78,7 +78,11 @@ class MetricsType(Protocol):
     required: ClassVar[tuple[str, ...]]
 
     def report(
-        self, name: str, value: float, dimensions: Mapping[str, str], settings: Mapping[str, Setting]
+        self,
+        name: str,
+        value: float,
+        dimensions: Mapping[str, str],
+        settings: Mapping[str, Setting],
     ) -> None:
         """Sends one measurement.
 
@@ -99,7 +103,7 @@ class UnknownType(PluginError):
         known: the names in the group, sorted.
     """
 
-    def __init__(self, group: Group, name: str, known: tuple[str, ...]) -> None:
+    def __init__(self, group: str, name: str, known: tuple[str, ...]) -> None:
         super().__init__(f'{group} has no type "{name}"')
         self.known = known
 
@@ -115,7 +119,7 @@ class Plugins:
     entries: Mapping[str, Mapping[str, Callable[[], Any]]]
     _loaded: dict[tuple[str, str], Any] = field(default_factory=dict)
 
-    def names(self, group: Group) -> tuple[str, ...]:
+    def names(self, group: str) -> tuple[str, ...]:
         """The types of the group, sorted."""
         return tuple(sorted(self.entries.get(group, {})))
 
@@ -131,7 +135,7 @@ class Plugins:
         """The metrics backend of that name."""
         return cast(MetricsType, self.load("liminal.metrics", name))
 
-    def loadable(self, group: Group) -> Iterator[tuple[str, Any]]:
+    def loadable(self, group: str) -> Iterator[tuple[str, Any]]:
         """Each type of the group that loads, with its name."""
         for name in self.names(group):
             try:
@@ -144,11 +148,11 @@ class Plugins:
         for group in sorted(self.entries):
             for name in sorted(self.entries[group]):
                 try:
-                    self.load(cast(Group, group), name)
+                    self.load(group, name)
                 except PluginError as problem:
                     yield problem
 
-    def load(self, group: Group, name: str) -> Any:
+    def load(self, group: str, name: str) -> Any:
         """An instance of the type.
 
         Raises:
@@ -172,10 +176,10 @@ class Plugins:
 
 
 def discover() -> Plugins:
-    """The plug-ins of the installed packages; where two share a name, the first in order of name."""
+    """The plug-ins of the installed packages; of two with one name, the first in order."""
     entries: dict[str, dict[str, Callable[[], Any]]] = {}
     found = importlib.metadata.entry_points()
-    for group in Group.__args__:
+    for group in GROUPS:
         for entry in sorted(found.select(group=group), key=lambda e: (e.name, e.value)):
             entries.setdefault(group, {}).setdefault(entry.name, entry.load)
     return Plugins(entries)

@@ -108,7 +108,9 @@ def _read(files: tuple[str, ...], checker: Checker) -> tuple[list[Document], lis
             continue
         if document.root is None:
             if not found:
-                found = (note("empty-file", "the file is empty, and is skipped", Origin(file, 1, 1)),)
+                found = (
+                    note("empty-file", "the file is empty, and is skipped", Origin(file, 1, 1)),
+                )
         else:
             found += checker.check(document.root)
         findings += found
@@ -140,4 +142,4 @@ def _recheck(layer: Map, checker: Checker) -> list[Diagnostic]:
 
 
 def _folder_of(file: str) -> str:
-    return os.path.dirname(os.path.abspath(file))  # noqa: PTH100, PTH120  # pure text, hot
+    return os.path.dirname(os.path.abspath(file))

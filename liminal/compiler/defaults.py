@@ -58,9 +58,7 @@ class _Defaults:
         for_tasks = complete.without(*(key for key in complete if key not in self._operator_keys))
         before, after = self._around
         entries: list[tuple[str, Value, Place]] = []
-        for key, tasks in zip(
-            TASK_LISTS, (before, pipeline.sequence("tasks"), after), strict=True
-        ):
+        for key, tasks in zip(TASK_LISTS, (before, pipeline.sequence("tasks"), after), strict=True):
             place = pipeline.places.get("tasks")
             if place is not None:
                 complete_tasks = tasks.each(lambda task: self._task(task, for_tasks))

@@ -20,6 +20,7 @@ MAX_DEPTH = 50
 MAX_ALIASED_NODES = 100_000
 """Nodes that aliases may add to those which are written out."""
 
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Document:
     """One YAML file as read.
@@ -91,7 +92,9 @@ _WORDS: dict[str, Scalar] = {
 }
 _MAY_BE_TYPED = frozenset({"", *(word[0] for word in _WORDS if word), *"0123456789+-."})
 _INTEGER = re.compile(r"[-+]?(0|[1-9][0-9_]{0,17})", re.ASCII)
-_FLOAT = re.compile(r"[-+]?(\d{1,17}\.\d{0,17}|\.\d{1,17}|\d{1,17}(?=[eE]))([eE][-+]?\d{1,3})?", re.A)
+_FLOAT = re.compile(
+    r"[-+]?(\d{1,17}\.\d{0,17}|\.\d{1,17}|\d{1,17}(?=[eE]))([eE][-+]?\d{1,3})?", re.A
+)
 _UNPRINTABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
@@ -135,7 +138,7 @@ class _Builder:
         """Adds what the event says to the document."""
         handle = self._take.get(type(event))
         if handle is not None:
-            handle(event)
+            handle(event)  # type: ignore[operator]  # each takes the class that is its key
 
     def _scalar(self, event: yaml.ScalarEvent) -> None:
         mark = event.start_mark
@@ -284,7 +287,7 @@ class _Builder:
                 )
             )
 
-    def _check_tag(self, event: yaml.NodeEvent) -> None:
+    def _check_tag(self, event: yaml.ScalarEvent | yaml.CollectionStartEvent) -> None:
         if event.tag in _PLAIN_TAGS:
             return
         self.findings.append(
@@ -297,7 +300,7 @@ class _Builder:
         )
 
     def _origin(self, event: yaml.Event) -> Origin:
-        mark = event.start_mark
+        mark: yaml.Mark = event.start_mark
         return Origin(self.file, mark.line + 1, mark.column + 1)
 
 
@@ -314,7 +317,9 @@ def _merged(node: Map, merges: list[Map]) -> Map:
 def _unprintable(text: str, index: int, file: str) -> Diagnostic:
     line = text.count("\n", 0, index) + 1
     column = index - text.rfind("\n", 0, index)
-    what = "a NUL byte" if text[index] == "\0" else f"the control character U+{ord(text[index]):04X}"
+    what = (
+        "a NUL byte" if text[index] == "\0" else f"the control character U+{ord(text[index]):04X}"
+    )
     return error("yaml-syntax", f"{what} stands here", Origin(file, line, column), "remove it")
 
 
@@ -330,9 +335,7 @@ def _syntax_error(problem: yaml.MarkedYAMLError, text: str, file: str) -> Diagno
         message = "a tab stands here; YAML is indented with spaces"
         return error("yaml-syntax", message, origin, "replace each tab with spaces")
     context = f" {problem.context}" if problem.context else ""
-    return error(
-        "yaml-syntax", f"not YAML: {problem.problem}{context}", origin, _quote_hint(line)
-    )
+    return error("yaml-syntax", f"not YAML: {problem.problem}{context}", origin, _quote_hint(line))
 
 
 def _quote_hint(line: str) -> str | None:

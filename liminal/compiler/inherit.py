@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterable, Mapping
 
 from liminal.compiler.merge import brought_by, joined, lists_by_name, maps
 from liminal.compiler.nodes import Map, Place, Seq, Value
-from liminal.compiler.wording import nearest
 from liminal.errors import Diagnostic, error
 from liminal.origin import Super
+from liminal.suggest import nearest
 
 BASE = "base"
 
@@ -19,7 +19,7 @@ def resolve(layers: Iterable[Map], base: Map) -> tuple[tuple[Map, ...], tuple[Di
         base: the built-in layer, parent of whatever names none.
 
     Returns:
-        The applications in the order given, without those whose parents are wrong, and the findings.
+        The applications in the order given but for those with a wrong parent, and the findings.
     """
     layers = tuple(layers)
     by_name, findings = _by_name(layers)

@@ -1,12 +1,12 @@
 """Documents written for Apache Liminal -> the same in today's keys."""
 
 from liminal.compiler.merge import maps
-from liminal.compiler.nodes import Map
+from liminal.compiler.nodes import Map, Place, Value
 
 
 def modernize(root: Map) -> Map:
     """The layer with ``env`` as ``env_vars``, and each service's name in its key ``service``."""
-    entries = []
+    entries: list[tuple[str, Value, Place]] = []
     if "pipelines" in root:
         pipelines = root.sequence("pipelines").each(_pipeline)
         entries.append(("pipelines", pipelines, root.places["pipelines"]))

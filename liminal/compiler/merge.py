@@ -22,11 +22,9 @@ def maps(upper: Map, lower: Map) -> Map:
 
 
 def lists_by_name(upper: Seq, lower: Seq, name_key: str) -> Seq:
-    """The upper list's entries, then the lower one's; one that is in both is merged in its place."""
+    """The upper list's entries, then the lower one's; one in both is merged in its place."""
     merged = Seq(lower.origin)
-    below = {
-        entry.text(name_key): entry for entry in lower.mappings() if entry.text(name_key)
-    }
+    below = {entry.text(name_key): entry for entry in lower.mappings() if entry.text(name_key)}
     met = set()
     for index, entry in enumerate(upper):
         name = entry.text(name_key) if isinstance(entry, Map) else None

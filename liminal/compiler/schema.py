@@ -26,7 +26,7 @@ def compose(plugins: Plugins) -> dict[str, Any]:
         ("metrics_backend", "liminal.metrics", None),
         ("alerts_backend", "liminal.alerts", None),
     ):
-        own = {name: type_.properties for name, type_ in plugins.loadable(group)}  # type: ignore[arg-type]  # a literal
+        own = {name: type_.properties for name, type_ in plugins.loadable(group)}
         _add_choice(schema, kind, own, default)
     return schema
 

@@ -49,7 +49,7 @@ def find(path: str, environ: Mapping[str, str]) -> Layout:
         raise UsageError(f'"{path}" does not exist', hint="name a folder or a liminal.yml")
     shared, findings = _partition(_shared_layers(environ))
     if os.path.isfile(path):
-        root = os.path.dirname(path) or "."  # noqa: PTH120  # as typed: Path would drop a "./"
+        root = os.path.dirname(path) or "."
         around, more = _partition(_walk(root))
         others = tuple(file for file in around if not _same(file, path))
         return Layout(
@@ -58,7 +58,8 @@ def find(path: str, environ: Mapping[str, str]) -> Layout:
     files, more = _partition(_walk(path))
     if not files:
         raise UsageError(
-            f'no liminal.yml under "{path}"', hint='make one with "liminal init", or name its folder'
+            f'no liminal.yml under "{path}"',
+            hint='make one with "liminal init", or name its folder',
         )
     return Layout(root=path, files=files, supers=shared, findings=(*findings, *more))
 
@@ -110,7 +111,7 @@ def _walk(root: str) -> Iterator[str]:
     while waiting:
         folder = waiting.pop()
         try:
-            status = os.stat(folder)  # noqa: PTH116  # an order of magnitude faster than Path here
+            status = os.stat(folder)
             if (status.st_dev, status.st_ino) in met:
                 continue
             met.add((status.st_dev, status.st_ino))

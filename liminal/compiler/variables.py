@@ -1,7 +1,7 @@
 """Placeholders: what is known now becomes a value, what only a run knows stays for it.
 
-Substitution, never evaluation: ``{{ name }}`` and ``{{ map.key }}`` are looked up, and anything else
-between braces is no expression here.
+Substitution, never evaluation: ``{{ name }}`` and ``{{ map.key }}`` are looked up, and anything
+else between braces is no expression here.
 """
 
 import re
@@ -11,10 +11,10 @@ from liminal.compiler.defaults import TASK_LISTS
 from liminal.compiler.document import plain_scalar
 from liminal.compiler.graph import ordered
 from liminal.compiler.nodes import Map, Place, Seq, Value
-from liminal.compiler.wording import nearest
 from liminal.errors import Diagnostic, error
 from liminal.model import Deferred, Placeholder, Text
 from liminal.origin import Origin
+from liminal.suggest import nearest
 
 MAX_LENGTH = 65_536
 """Characters that a string may have once its placeholders are replaced."""
@@ -63,9 +63,7 @@ def flat(variables: Map, prefix: str = "") -> Iterator[tuple[str, str, Origin]]:
             yield f"{prefix}{key}", variables.text(key) or "", variables.at(key)
 
 
-def substitute(
-    layer: Map, environ: Mapping[str, str]
-) -> tuple[Map, tuple[Diagnostic, ...]]:
+def substitute(layer: Map, environ: Mapping[str, str]) -> tuple[Map, tuple[Diagnostic, ...]]:
     """The layer with every placeholder replaced that must be known before a run.
 
     In a pipeline's tasks that is what shapes the DAG; commands, environment variables and the
@@ -169,7 +167,7 @@ class _Substitution:
         entries: list[tuple[str, Value, Place]] = []
         for key, value in node.items():
             if value.__class__ is str:
-                if ("{{" in value or "{%" in value) and wanted(key):  # type: ignore[operator]  # a str
+                if ("{{" in value or "{%" in value) and wanted(key):
                     entries.append((key, *self._replaced(str(value), node.places[key])))
             elif isinstance(value, Map | Seq) and wanted(key):
                 changed = self.value(value)

@@ -1,6 +1,5 @@
 """A schema's error -> a finding in the user's words, at the place of the value."""
 
-import difflib
 import re
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,6 +11,7 @@ from liminal.compiler.nodes import Map, Seq, Value
 from liminal.errors import Diagnostic, error, warning
 from liminal.origin import Origin
 from liminal.plugins import Schema
+from liminal.suggest import nearest
 
 NAME_KEYS = (
     "task",
@@ -28,44 +28,6 @@ NAME_KEYS = (
 )
 """The keys that name an entry of a list; a message says ``task "train"``."""
 
-SYNONYMS = {
-    "environment": "env_vars",
-    "environment_variables": "env_vars",
-    "envs": "env_vars",
-    "command": "cmd",
-    "cron": "schedule",
-    "schedule_interval": "schedule",
-    "dependencies": "depends_on",
-    "upstream": "depends_on",
-    "needs": "depends_on",
-    "dag": "pipeline",
-    "dags": "pipelines",
-    "steps": "tasks",
-    "timeout": "timeout_minutes",
-    "retry_delay": "retry_delay_minutes",
-    "extends": "super",
-    "tz": "timezone",
-    "url": "endpoint",
-    "path": "endpoint",
-}
-"""What people of neighbouring tools write -> our key, where that key is allowed."""
-
-
-def nearest(word: str, known: Sequence[str]) -> str | None:
-    """The known word that is most likely meant, or None when none is close."""
-    for candidate in difflib.get_close_matches(word, [*known, *SYNONYMS], n=3, cutoff=0.75):
-        if candidate in known:
-            return candidate
-        if SYNONYMS[candidate] in known:
-            return SYNONYMS[candidate]
-    return None
-
-
-def one_of(words: Sequence[str]) -> str:
-    """The words as a choice: ``a, b or c``."""
-    quoted = [f'"{word}"' for word in words]
-    return " or ".join([", ".join(quoted[:-1]), quoted[-1]]) if len(quoted) > 1 else "".join(quoted)
-
 
 def explain(
     problem: jsonschema_rs.ValidationError, root: Map, schema: Schema
@@ -74,13 +36,14 @@ def explain(
     path: list[str | int] = list(problem.instance_path)
     rule = _rule(schema, problem.schema_path)
     where = _Where(root, path)
-    kind = type(problem.kind).__name__.rpartition("_")[2]
+    details: Any = problem.kind  # one class a keyword, which the package's types do not tell apart
+    kind = type(details).__name__.rpartition("_")[2]
     match kind:
         case "AdditionalProperties":
-            for key in problem.kind.unexpected:
+            for key in details.unexpected:
                 yield _unknown_key(where, key, sorted(rule.get("properties", {})))
         case "Required":
-            yield _missing_key(where, problem.kind.property)
+            yield _missing_key(where, details.property)
         case "Type":
             yield _wrong_type(where, rule)
         case "Enum" | "Constant":
@@ -136,9 +99,11 @@ class _Where:
         """The scalar as it was written."""
         if isinstance(self.value, str):
             return self.value
-        if self.parent is None or self.last is None:
-            return None
-        return self.parent.places[self.last].text  # type: ignore[call-overload,no-any-return]  # as above
+        if isinstance(self.parent, Map):
+            return self.parent.text(str(self.last))
+        if isinstance(self.parent, Seq) and isinstance(self.last, int):
+            return self.parent.places[self.last].text
+        return None
 
 
 def _unknown_key(where: _Where, key: str, known: Sequence[str]) -> Diagnostic:
@@ -194,7 +159,9 @@ def _bad_value(where: _Where, kind: str, rule: Schema) -> Diagnostic:
     expected = _expected(rule)
     match kind:
         case "Pattern" if expected not in ("text", "a value"):
-            return error("wrong-type", f'{where.words} must be {expected}, not "{shown}"', where.origin)
+            return error(
+                "wrong-type", f'{where.words} must be {expected}, not "{shown}"', where.origin
+            )
         case "Pattern" if where.key in NAME_KEYS or where.key == "name":
             return error("bad-name", subject, where.origin, _name_hint(shown))
         case "Pattern":
@@ -289,5 +256,3 @@ def _rule(schema: Schema, path: Sequence[str | int]) -> Mapping[str, Any]:
             for part in rule["$ref"].removeprefix("#/").split("/"):
                 rule = schema[part] if rule is None else rule[part]
     return rule if isinstance(rule, Mapping) else {}
-
-

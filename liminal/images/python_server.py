@@ -16,8 +16,7 @@ ADDED_NAME = "liminal_serving"
 class PythonServer:
     """An image from which services run, and tasks too."""
 
-    # `endpoints` belongs to the keys that all images share, because a service may name them too.
-    properties: ClassVar[Mapping[str, Schema]] = {}
+    properties: ClassVar[Mapping[str, Schema]] = {"endpoints": {"$ref": "#/$defs/endpoints"}}
 
     def recipe(self, image: Image, folder: Path) -> Recipe:
         """The source and its requirements, with `liminal/serving` and its own.

@@ -17,7 +17,7 @@ class ImagePlan:
     """An image to build, with the application that it belongs to.
 
     Attributes:
-        folder: the application's, absolute.
+        folder: what the source begins at, absolute: that of the file which names it.
     """
 
     app: str
@@ -43,7 +43,7 @@ class Recipe:
     """An image in no engine's words.
 
     Attributes:
-        source: absolute, symlinks resolved, inside the application's folder.
+        source: absolute, with symlinks resolved.
         python_version: as the user wrote it, or None for the default one.
         requirements: what is installed, the user's own and those of `additions`.
         build_cmd: for ``/bin/sh -c`` in the copy of the source.
@@ -80,7 +80,7 @@ class ImageType(Protocol):
         """What the image is made of; reads the folder, changes nothing.
 
         Args:
-            folder: the application's, absolute.
+            folder: what the source begins at, absolute: that of the file which names it.
 
         Raises:
             BuildError: the source or a file that the image names is missing or out of bounds.
@@ -98,7 +98,7 @@ def read_recipe(
     """The recipe that all Python images share, with what a type adds to it.
 
     Args:
-        folder: the application's, absolute.
+        folder: what the source begins at, absolute: that of the file which names it.
         additions: folders that the type puts beside the source.
         requirements: what they need, as requirement files.
 
@@ -131,7 +131,7 @@ def locate_source(image: Image, folder: Path) -> Path:
     """The image's source folder, absolute, with symlinks resolved.
 
     Raises:
-        BuildError: it is missing, no folder, or outside the application's folder.
+        BuildError: it is missing, no folder, or not inside `folder`.
     """
     root = Path(os.path.realpath(folder))
     source = Path(os.path.realpath(root / image.source))

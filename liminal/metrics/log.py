@@ -18,7 +18,11 @@ class Log:
     required: ClassVar[tuple[str, ...]] = ()
 
     def report(
-        self, name: str, value: float, dimensions: Mapping[str, str], settings: Mapping[str, Setting]
+        self,
+        name: str,
+        value: float,
+        dimensions: Mapping[str, str],
+        settings: Mapping[str, Setting],
     ) -> None:
         """Writes one measurement to the log."""
         namespace = settings.get("namespace")

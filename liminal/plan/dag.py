@@ -1,7 +1,7 @@
 """App -> one plan a pipeline: its tasks, their order, and what each of them runs."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import PurePath
 
 from liminal.model import (
@@ -66,7 +66,7 @@ class ContainerPlan:
     env_vars: Mapping[str, Text]
     mounts: tuple[MountPlan, ...] = ()
     secrets: tuple[SecretPlan, ...] = ()
-    resources: Resources = Resources()
+    resources: Resources = field(default_factory=Resources)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

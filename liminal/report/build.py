@@ -19,8 +19,8 @@ from liminal.images.events import (
 )
 
 
-def line(event: BuildEvent) -> str | None:
-    """The event in a line that begins with the image's name; None for what only a log wants."""
+def line(event: BuildEvent) -> str:
+    """The event in a line that begins with the image's name."""
     match event:
         case Started():
             text = "building"

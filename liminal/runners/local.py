@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from liminal.errors import RunError
+from liminal.files import remove_tree
 from liminal.plan.dag import ContainerPlan, TaskPlan
 from liminal.runners import OUTPUT_LIMIT, Attempt, Exit, LocalEnvironment, Machine
 from liminal.runners.places import (
@@ -23,7 +24,7 @@ from liminal.runners.places import (
 )
 from liminal.runners.processes import explain, finish, having, members, oom_kills, start, started_at
 from liminal.runners.processes import describe as describe_process
-from liminal.runners.workspace import copy_tree, remove_tree
+from liminal.runners.workspace import copy_tree
 
 PROCESS_RECORD = "process.json"
 """The file in an attempt's folder that tells the next run what to end and remove, should this one

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from liminal.errors import RunError
+from liminal.files import remove_tree
 from liminal.plan.dag import ContainerPlan, MountPlan, SecretPlan, TaskPlan
 from liminal.runners import LocalEnvironment, Machine
-from liminal.runners.workspace import remove_tree
 
 RECORD = "links"
 """The file in a run's working folder that names the links made outside of it, one a line."""

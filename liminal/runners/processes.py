@@ -5,6 +5,7 @@ import os
 import signal
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -91,20 +92,24 @@ async def finish(process: Process, stop: Stop) -> tuple[int, tuple[str, ...]]:
         Its return code, and the processes that it had left running.
     """
     asked = asyncio.ensure_future(stop.wait())
+    orderly = False
     try:
-        await asyncio.wait({process.exited, asked}, return_when=asyncio.FIRST_COMPLETED)
-        if stop.asked and not process.exited.done():
+        waited: set[asyncio.Future[Any]] = {process.exited, asked}
+        await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
+        if stop.asked:
             await end_session(process.session, stop)
             leftover: tuple[str, ...] = ()
         else:
             leftover = await end_leftover(process.session)
         code = await process.exited
-        await asyncio.wait({process.closed}, timeout=DRAIN_SECONDS)
+        if not process.closed.done():
+            await asyncio.wait({process.closed}, timeout=DRAIN_SECONDS)
+        orderly = True
         return code, leftover
     finally:
-        # On the way out of a cancellation too: better killed than left running.
         asked.cancel()
-        signal_session(process.session, signal.SIGKILL)
+        if not orderly:  # cancelled: better killed than left running
+            signal_session(process.session, signal.SIGKILL)
         process.transport.close()
 
 
@@ -144,7 +149,7 @@ def members(session: int) -> tuple[int, ...]:
     A zombie is not one: where the system's first process reaps nothing, as in many containers,
     zombies stay.
     """
-    return tuple(pid for pid in psutil.pids() if _session_of(pid) == session and _lives(pid))
+    return tuple(pid for pid in psutil.pids() if session_of(pid) == session and _lives(pid))
 
 
 def signal_session(session: int, number: signal.Signals) -> None:
@@ -192,7 +197,8 @@ def having(variables: Mapping[str, str]) -> tuple[int, ...]:
     return tuple(found)
 
 
-def _session_of(pid: int) -> int | None:
+def session_of(pid: int) -> int | None:
+    """The number of the process's session; None when it is gone."""
     try:
         return os.getsid(pid)
     except (ProcessLookupError, PermissionError):

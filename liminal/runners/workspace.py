@@ -67,24 +67,3 @@ def _clone(source: str, copy: str) -> bool:
 
 def _mode(entry: "os.DirEntry[str]") -> int:
     return stat.S_IMODE(entry.stat().st_mode)
-
-
-def remove_tree(folder: Path) -> None:
-    """Remove a folder with all that is in it, also where a task took its own permission away.
-
-    What symlinks lead to stays. A folder that is not there is fine.
-
-    Raises:
-        OSError: something in it cannot be removed.
-    """
-    if not os.path.lexists(folder):
-        return
-    try:
-        shutil.rmtree(folder)
-    except PermissionError:
-        for here, folders, _ in os.walk(folder):
-            for name in folders:
-                inside = os.path.join(here, name)
-                if not os.path.islink(inside):
-                    os.chmod(inside, stat.S_IRWXU)
-        shutil.rmtree(folder)

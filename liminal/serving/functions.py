@@ -111,12 +111,8 @@ def _awaited(function: Callable[..., Any]) -> Callable[..., object]:
 
 def _users_traceback(error: BaseException) -> str:
     """The traceback from the user's first line on; our own frames tell a user nothing."""
-    ours = str(Path(__file__).parent)
+    plumbing = (str(Path(__file__).parent), str(Path(importlib.__file__)), "<frozen importlib")
     trace: TracebackType | None = error.__traceback__
-    while trace is not None and _is_plumbing(trace.tb_frame.f_code.co_filename, ours):
+    while trace is not None and trace.tb_frame.f_code.co_filename.startswith(plumbing):
         trace = trace.tb_next
     return "".join(traceback.format_exception(type(error), error, trace)).rstrip()
-
-
-def _is_plumbing(filename: str, ours: str) -> bool:
-    return filename.startswith(ours) or filename.startswith("<frozen importlib")

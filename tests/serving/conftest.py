@@ -117,7 +117,7 @@ class Service:
 
     def pids(self) -> list[int]:
         """The worker processes, oldest first."""
-        output = subprocess.run(["ps", "-eo", "pid,args"], capture_output=True, text=True).stdout
+        output = subprocess.run(["ps", "-eww", "-o", "pid,args"], capture_output=True, text=True).stdout
         found = [line.split(None, 1) for line in output.splitlines()[1:]]
         return sorted(
             int(pid)

@@ -200,14 +200,6 @@ def test_users_prints_and_files_come_from_the_users_folder(start):
     service = start(
         """
         import pathlib
-        from helper_of_mine import word
-        def predict(body):
-            print("a print", flush=False)
-            return word + pathlib.Path.cwd().name
-        """
-        if False
-        else """
-        import pathlib
         def predict(body):
             print("a print")
             return pathlib.Path.cwd().name

@@ -4,11 +4,11 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from liminal.compiler.nodes import Map, Seq
-from liminal.compiler.wording import nearest
 from liminal.errors import Diagnostic, error, warning
 from liminal.model import Executor, Image, MetricsBackend, Secret, Text, Volume
 from liminal.origin import Origin
 from liminal.plugins import Plugins
+from liminal.suggest import nearest
 
 
 @dataclass(slots=True)

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from liminal.compiler.link.context import Context
 from liminal.compiler.nodes import Map
-from liminal.compiler.wording import nearest
 from liminal.model import Batch, Endpoint
+from liminal.suggest import nearest
 
 _DEFAULT_METHODS = ("GET", "POST")
 

@@ -10,10 +10,10 @@ from liminal.compiler.link.endpoints import endpoints
 from liminal.compiler.link.values import known_env_vars, settings, strings
 from liminal.compiler.nodes import Map
 from liminal.compiler.schema import DEFAULT_TASK_TYPE
-from liminal.compiler.wording import nearest
 from liminal.model import Image, Setting
 from liminal.origin import Origin
 from liminal.plugins import PluginError
+from liminal.suggest import nearest
 
 # Source: the grammar of distribution/reference, with lengths left to the engine.
 _COMPONENT = r"[a-z0-9]+(?:(?:\.|_{1,2}|-+)[a-z0-9]+)*"
@@ -46,7 +46,7 @@ def images(layer: Map, context: Context) -> Iterator[Image]:
 
 
 def image_reference(entry: Map, context: Context) -> str | None:
-    """The name of the image that a task or service runs in; one that looks misspelt is a warning."""
+    """The image that a task or service runs in; a name that looks misspelt is a warning."""
     name = entry.string("image")
     if name is None:
         return None
@@ -152,7 +152,9 @@ def _source(entry: Map, context: Context) -> Path | None:
 
 
 def _missing_source(written: str, folder: Path, at: Origin, context: Context) -> None:
-    known = sorted(path.name for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
+    known = (
+        sorted(path.name for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
+    )
     meant = nearest(written, known)
     question = f'; did you mean "{meant}"?' if meant else ""
     context.error("source-missing", f'source "{written}" does not exist{question}', at)

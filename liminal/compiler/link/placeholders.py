@@ -5,9 +5,9 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from liminal.compiler.link.context import Context
 from liminal.compiler.nodes import Map
 from liminal.compiler.variables import is_name
-from liminal.compiler.wording import nearest
 from liminal.model import Deferred, Placeholder, Setting, Task
 from liminal.origin import Origin
+from liminal.suggest import nearest
 
 RUN_NAMES = frozenset(
     f"{name}{form}"

@@ -99,7 +99,10 @@ def _sub_path(mount: Map, context: Context) -> str | None:
     sub_path = mount.string("sub_path")
     if sub_path and (sub_path.startswith("/") or ".." in sub_path.split("/")):
         context.error(
-            "sub-path", f'"{sub_path}" leaves the volume', mount.at("sub_path"), "name a folder in it"
+            "sub-path",
+            f'"{sub_path}" leaves the volume',
+            mount.at("sub_path"),
+            "name a folder in it",
         )
     return sub_path
 
@@ -111,5 +114,7 @@ def _claim_path(
     if normal in ("/", ".") or normal.startswith(".."):
         context.error("mount-path", f'"{path}" cannot be a mount', mount.at(key), "name a folder")
     if normal in paths:
-        context.error("mount-collision", f'{what} and {paths[normal]} are both at "{path}"', mount.at(key))
+        context.error(
+            "mount-collision", f'{what} and {paths[normal]} are both at "{path}"', mount.at(key)
+        )
     paths.setdefault(normal, what)

@@ -37,6 +37,7 @@ def task(entry: Map, depends_on: Sequence[str], always_run: bool, context: Conte
         entry: complete with defaults.
         depends_on: the names of the tasks before it, whether it names them or not.
         always_run: whether the pipeline lets tasks run whatever happened before.
+        context: what the layer defines, and where findings go.
     """
     type_name = entry.string("type") or DEFAULT_TASK_TYPE
     try:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from liminal.compiler.nodes import Map, Scalar, Seq, Value
+from liminal.compiler.nodes import Map, Seq, Value
 from liminal.compiler.variables import text
 from liminal.model import Resources, Setting, Text
 
@@ -21,8 +21,7 @@ def frozen(value: Value) -> Setting:
         return tuple(frozen(item) for item in value)
     if isinstance(value, str):
         return text(value)
-    scalar: Scalar = value  # type: ignore[assignment]  # what is left
-    return scalar
+    return value
 
 
 def env_vars(entry: Map) -> dict[str, Text]:

@@ -142,12 +142,12 @@ def _configuration(recipe: Recipe, environ: Mapping[str, str], home: Path) -> It
     """The installers' configuration files: another index may have other packages."""
     named = (environ.get("PIP_CONFIG_FILE"), environ.get("UV_CONFIG_FILE"), recipe.pip_conf)
     for path in (
-        *_SYSTEM_CONFIGURATION,
+        *map(Path, _SYSTEM_CONFIGURATION),
         *(home / name for name in _USER_CONFIGURATION),
         recipe.source / "uv.toml",
-        *(path for path in named if path),
+        *(Path(path) for path in named if path),
     ):
-        if Path(path).is_file():
+        if path.is_file():
             yield f"{path} {hash_file(path)}"
     project = recipe.source / "pyproject.toml"
     # uv reads its own settings there too, whatever the requirement file is.

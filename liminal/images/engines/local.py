@@ -101,7 +101,7 @@ class LocalEngine:
             Interrupted: `cancel` was called.
         """
         name = image.image.name
-        with _explained(name):
+        with _explained(name, self.home):
             inputs = self.read(image)
             there = None if inputs.recipe.no_cache else self.unchanged(inputs)
             if there is not None:
@@ -176,14 +176,16 @@ class Local:
 
 
 @contextmanager
-def _explained(name: str) -> Iterator[None]:
-    """Makes of a disk that does not take what we write an error that says what to do."""
+def _explained(name: str, home: Home) -> Iterator[None]:
+    """Makes of a disk that is full, or a folder that is not ours, an error that says what to do."""
     try:
         yield
     except OSError as error:
+        place = Path(str(error.filename or home.path))
+        reason = f'image "{name}": "{place}": {error.strerror or error}'
+        if not place.is_relative_to(home.path):
+            raise BuildError(reason, hint="make it readable, or take it out of the image") from error
         full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
         advice = "free some space" if full else "make the folder writable"
-        raise BuildError(
-            f'image "{name}": cannot write "{error.filename}": {error.strerror}',
-            hint=f"{advice}, or set LIMINAL_HOME to a folder elsewhere",
-        ) from error
+        hint = f"{advice}, or set LIMINAL_HOME to a folder elsewhere"
+        raise BuildError(reason, hint=hint) from error

@@ -98,9 +98,7 @@ async def run_copy(task: TaskPlan, index: int, context: Context) -> CopyResult:
     return await _Tries(task, index, command, env_vars, context).run()
 
 
-def _environment(
-    task: TaskPlan, index: int, scope: Scope, context: Context
-) -> Mapping[str, str]:
+def _environment(task: TaskPlan, index: int, scope: Scope, context: Context) -> Mapping[str, str]:
     """The environment variables that the task gets from us, apart from those of a try.
 
     Raises:
@@ -110,9 +108,7 @@ def _environment(
     plan, supplied = context.plan, context.values.supplied
     return {
         **({"env": supplied["env"]} if "env" in supplied else {}),
-        **{
-            name: resolve_plain(text, scope) for name, text in task.container.env_vars.items()
-        },
+        **{name: resolve_plain(text, scope) for name, text in task.container.env_vars.items()},
         "LIMINAL_SPLIT_ID": str(index),
         "LIMINAL_NUM_SPLITS": str(len(task.copies)),
         **task.copies[index],
@@ -167,9 +163,7 @@ class _Tries:
                 reason, outputs = await self._attempt(number)
             if reason is None:
                 return self._result(TaskState.SUCCESS, number, None, outputs)
-            if halt.reason is not None:
-                return self._result(TaskState.FAILED, number, reason)
-            if number == attempts:
+            if halt.reason is not None or number == attempts:
                 return self._result(TaskState.FAILED, number, reason)
             self._emit_retry(number, attempts, reason)
             await halt.sleep(self.task.retry_delay_minutes * 60)
@@ -196,7 +190,7 @@ class _Tries:
             context.emit(Notice(message=note, label=label))
         self.left_behind += exit.left_behind
         if late.over:
-            return f"timed out after {_minutes(self.task.timeout_minutes)}", {}
+            return f"timed out after {in_minutes(self.task.timeout_minutes)}", {}
         if context.halt.reason is not None and exit.reason is not None:
             return context.halt.reason, {}
         return self._judge(exit)
@@ -276,5 +270,6 @@ class _Timer:
             self._handle.cancel()
 
 
-def _minutes(minutes: float | None) -> str:
+def in_minutes(minutes: float | None) -> str:
+    """The time in words."""
     return f"{minutes or 0:g} minute{'' if minutes == 1 else 's'}"

@@ -19,9 +19,8 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 from liminal.errors import RunError
-from liminal.files import write_atomic
+from liminal.files import remove_tree, write_atomic
 from liminal.home import Home
-from liminal.runners.workspace import remove_tree
 
 KEPT_RUNS = 20
 """Runs of a pipeline that are kept."""

@@ -94,7 +94,9 @@ class _Log:
             _write_all(self._file, kept)
             if len(kept) < len(data):
                 limit = f"{LOG_LIMIT // (1024 * 1024)} MiB"
-                _write_all(self._file, f"\n[liminal: no more than {limit} of log are kept]\n".encode())
+                _write_all(
+                    self._file, f"\n[liminal: no more than {limit} of log are kept]\n".encode()
+                )
                 self._warn(f"its log is cut off at {limit}: {self._path}")
                 self.close()
         except OSError as error:

@@ -40,6 +40,25 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Ready:
+    """A run that may begin.
+
+    Attributes:
+        tasks: those that were selected, in the order of the plan.
+        launchers: task -> what runs its attempts.
+        earlier: task that is not selected -> ``TASK.KEY`` -> what it wrote in an earlier run.
+    """
+
+    plan: PipelinePlan
+    request: Request
+    machine: Machine
+    plugins: Plugins
+    tasks: tuple[TaskPlan, ...]
+    launchers: Mapping[str, Launcher]
+    earlier: Mapping[str, Mapping[str, str]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Values:
     """The sources of placeholders that all tasks of a run share."""
 

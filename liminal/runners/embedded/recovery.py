@@ -7,11 +7,18 @@ import signal
 from pathlib import Path
 from typing import Any
 
+from liminal.files import remove_tree
 from liminal.home import Home
 from liminal.runners.embedded.folder import abandoned, write_record
 from liminal.runners.places import remove_recorded
-from liminal.runners.processes import describe, having, members, signal_session, started_at
-from liminal.runners.workspace import remove_tree
+from liminal.runners.processes import (
+    describe,
+    having,
+    members,
+    session_of,
+    signal_session,
+    started_at,
+)
 
 GRACE_SECONDS = 3.0
 """How long what a killed run left running may take to end, before it is killed."""
@@ -54,7 +61,8 @@ async def _end(run: Path, attempts: list[dict[str, Any]]) -> list[str]:
     # A leader that is gone leaves a number that may be another's by now; the environment tells.
     ours = {"LIMINAL_RUN_ID": run.name, "LIMINAL_PIPELINE": run.parent.name}
     living = having(ours)
-    sessions |= {os.getsid(pid) for pid in living}
+    found = {session_of(pid) for pid in living} - {None, os.getsid(0)}
+    sessions |= {session for session in found if session is not None}
     words = [describe(pid) for session in sorted(sessions) for pid in members(session)]
     loop = asyncio.get_running_loop()
     until = loop.time() + GRACE_SECONDS

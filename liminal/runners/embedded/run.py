@@ -1,29 +1,20 @@
-"""The run of a pipeline: each task starts as soon as its trigger rule allows."""
+"""The run of a pipeline on this machine, from the request to what came of it."""
 
 import asyncio
+import contextlib
 import os
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from datetime import timezone
-from pathlib import Path
+from collections.abc import Callable, Iterator
 
-from liminal.plan.dag import PipelinePlan, TaskPlan
+from liminal.plan.dag import PipelinePlan
 from liminal.plugins import Plugins
 from liminal.runners import Machine
-from liminal.runners.embedded.copies import Context, CopyResult, label_of, not_started, run_copy
-from liminal.runners.embedded.events import (
-    Event,
-    Notice,
-    RunFinished,
-    RunResult,
-    RunStarted,
-    TaskFinished,
-    TaskResult,
-)
+from liminal.runners.embedded.copies import Context, in_minutes, label_of
+from liminal.runners.embedded.events import Event, Notice, RunFinished, RunResult, RunStarted
 from liminal.runners.embedded.folder import RunFolder, make_folder, prune, release, write_record
-from liminal.runners.embedded.outputs import as_values, store_outputs
+from liminal.runners.embedded.outputs import store_outputs
 from liminal.runners.embedded.preparation import (
+    Ready,
     Request,
     check_placeholders,
     chosen,
@@ -34,15 +25,8 @@ from liminal.runners.embedded.preparation import (
     values_of,
 )
 from liminal.runners.embedded.recovery import recover
-from liminal.runners.embedded.selection import is_end, waits_for
-from liminal.runners.embedded.states import (
-    Decision,
-    RunState,
-    TaskState,
-    decide,
-    run_state,
-    sum_of,
-)
+from liminal.runners.embedded.scheduler import Scheduler
+from liminal.runners.embedded.states import RunState, TaskState, run_state
 from liminal.runners.embedded.stopping import Halt, signals
 from liminal.runners.processes import started_at
 
@@ -93,34 +77,19 @@ async def _run(
 ) -> RunResult:
     halt = emit.halt = Halt(emit)
     with signals(halt):
-        tasks = chosen(plan, request)
-        earlier = earlier_outputs(machine.home, plan, tasks)
-        # Its id is known only when its folder is made, and that only when all is well.
-        values = values_of(plan, request, machine.environ, run_id="manual__")
-        check_placeholders(plan, tasks, values, earlier)
-        for words in [*await recover(machine.home), *unused_variables(plan, request)]:
-            emit(Notice(message=words))
-        launchers = find_launchers(tasks, machine, plugins)
+        ready = await _prepare(plan, request, machine, plugins, emit)
         folder = make_folder(machine.home, plan.app, plan.pipeline, request.now)
+        scheduler = Scheduler(ready.tasks)
+        left: tuple[str, ...] = ()
         try:
-            for task, outputs in earlier.items():  # for a later `--task`, when that run is pruned
-                store_outputs(folder.path, task, outputs)
-            context = Context(
-                plan=plan,
-                machine=machine,
-                plugins=plugins,
-                folder=folder,
-                values=values_of(plan, request, machine.environ, folder.run_id),
-                launchers=launchers,
-                outputs=dict(flat(earlier)),
-                halt=halt,
-                slots=asyncio.Semaphore(request.parallel or _slots()),
-                emit=emit,
-            )
-            result = await _Run(context, tasks, request).drive()
+            context = _context(ready, folder, scheduler, halt, emit)
+            _begin(context, ready)
+            with _time_limit(plan, halt):
+                await scheduler.drive(context)
         finally:
-            left = release(folder)
-        result = _ended(folder, result, left)
+            left = await asyncio.to_thread(release, folder)
+        result = _result(context, scheduler, left)
+        _write_end(folder, result, emit)
         prune(machine.home, plan.app, plan.pipeline)
         emit(RunFinished(result=result))
     if emit.failure is not None:
@@ -128,10 +97,139 @@ async def _run(
     return result
 
 
+async def _prepare(
+    plan: PipelinePlan, request: Request, machine: Machine, plugins: Plugins, emit: _Listener
+) -> Ready:
+    """All that can be made sure of before anything runs."""
+    tasks = chosen(plan, request)
+    earlier = earlier_outputs(machine.home, plan, tasks)
+    # The run's id is known only when its folder is made, and that only when all is well.
+    values = values_of(plan, request, machine.environ, run_id="manual__")
+    check_placeholders(plan, tasks, values, earlier)
+    for words in [*await recover(machine.home), *unused_variables(plan, request)]:
+        emit(Notice(message=words))
+    return Ready(
+        plan=plan,
+        request=request,
+        machine=machine,
+        plugins=plugins,
+        tasks=tasks,
+        launchers=find_launchers(tasks, machine, plugins),
+        earlier=earlier,
+    )
+
+
+def _context(
+    ready: Ready, folder: RunFolder, scheduler: Scheduler, halt: Halt, emit: Callable[[Event], None]
+) -> Context:
+    return Context(
+        plan=ready.plan,
+        machine=ready.machine,
+        plugins=ready.plugins,
+        folder=folder,
+        values=values_of(ready.plan, ready.request, ready.machine.environ, folder.run_id),
+        launchers=ready.launchers,
+        outputs=dict(flat(ready.earlier)),
+        metrics=scheduler.metrics,
+        halt=halt,
+        slots=asyncio.Semaphore(ready.request.parallel or _slots()),
+        emit=emit,
+    )
+
+
 def _slots() -> int:
     """How many tasks run at a time where nobody says: they compute, so one a processor.
 
     At least two, so that one that only waits does not stop all others.
     """
-    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return max(2, usable or 2)
+    if hasattr(os, "sched_getaffinity"):  # not on macOS
+        return max(2, len(os.sched_getaffinity(0)))
+    return max(2, os.cpu_count() or 2)
+
+
+def _begin(context: Context, ready: Ready) -> None:
+    path, plan = context.folder.path, ready.plan
+    for task, outputs in ready.earlier.items():  # that run may be pruned before this one
+        store_outputs(path, task, outputs)
+    write_record(path, _record(context))
+    context.emit(
+        RunStarted(
+            app=plan.app,
+            pipeline=plan.pipeline,
+            run_id=context.folder.run_id,
+            tasks=tuple(task.name for task in ready.tasks),
+            labels=tuple(
+                label_of(task, index) for task in ready.tasks for index in range(len(task.copies))
+            ),
+            folder=path,
+        )
+    )
+
+
+def _record(context: Context) -> dict[str, object]:
+    return {
+        "app": context.plan.app,
+        "pipeline": context.plan.pipeline,
+        "run_id": context.folder.run_id,
+        "state": "running",
+        "pid": os.getpid(),
+        "started": started_at(os.getpid()),
+    }
+
+
+@contextlib.contextmanager
+def _time_limit(plan: PipelinePlan, halt: Halt) -> Iterator[None]:
+    """Ask the run to end when the pipeline's time is over."""
+    if plan.timeout_minutes is None:
+        yield
+        return
+    reason = f"the pipeline is over its timeout of {in_minutes(plan.timeout_minutes)}"
+    loop = asyncio.get_running_loop()
+    timer = loop.call_later(plan.timeout_minutes * 60, halt.time_out, reason)
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def _result(context: Context, scheduler: Scheduler, left: tuple[str, ...]) -> RunResult:
+    tasks = scheduler.results()
+    state = run_state([task.state for task in tasks])
+    reason = None
+    if context.halt.interrupted:
+        state = RunState.INTERRUPTED
+    elif context.halt.reason is not None:
+        state = RunState.FAILED
+    if state is not RunState.SUCCESS:
+        failed = [task for task in tasks if task.state is TaskState.FAILED]
+        first = f'task "{failed[0].task}" failed: {failed[0].reason}' if failed else None
+        reason = context.halt.reason or first
+    return RunResult(
+        app=context.plan.app,
+        pipeline=context.plan.pipeline,
+        run_id=context.folder.run_id,
+        folder=context.folder.path,
+        state=state,
+        seconds=time.monotonic() - scheduler.began,
+        reason=reason,
+        tasks=tasks,
+        left_behind=scheduler.left_behind() + left,
+    )
+
+
+def _write_end(folder: RunFolder, result: RunResult, emit: Callable[[Event], None]) -> None:
+    """Keep what came of the run; a full disk does not change that."""
+    tasks = {task.task: task.state.value for task in result.tasks}
+    record = {
+        "app": result.app,
+        "pipeline": result.pipeline,
+        "run_id": result.run_id,
+        "state": result.state.value,
+        "seconds": round(result.seconds, 3),
+        "reason": result.reason,
+        "tasks": tasks,
+    }
+    try:
+        write_record(folder.path, record)
+    except OSError as error:
+        emit(Notice(message=f"what came of the run could not be kept: {error.strerror}"))

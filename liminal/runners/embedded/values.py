@@ -97,8 +97,10 @@ def resolve_command(text: Text, scope: Scope) -> str:
         return command(fragments)
     except Unquotable as problem:
         placeholders = text.parts if not isinstance(text, str) else ()
-        shown = [f"{{{{ {part.expression} }}}}" for part in placeholders if not isinstance(part, str)]
-        why = f"after {problem} a value cannot be quoted safely: use env_vars and \"$NAME\" in cmd"
+        shown = [
+            f"{{{{ {part.expression} }}}}" for part in placeholders if not isinstance(part, str)
+        ]
+        why = f'after {problem} a value cannot be quoted safely: use env_vars and "$NAME" in cmd'
         raise Unresolved(", ".join(dict.fromkeys(shown)), why) from problem
 
 
@@ -213,9 +215,9 @@ class _Resolver:
             step = f"{level}:{name}"
             if name in texts and step not in trail:
                 return self.expand(texts[name], (*trail, step))
-        return self._of_the_run(name)
+        return self._of_the_run(name, trail)
 
-    def _of_the_run(self, name: str) -> list[Fragment]:
+    def _of_the_run(self, name: str, trail: tuple[str, ...]) -> list[Fragment]:
         scope = self.scope
         if "default" in scope.params.get(name, {}):
             return _supplied(_as_text(scope.params[name]["default"]))
@@ -227,7 +229,7 @@ class _Resolver:
             return self._output(name, rest)
         if first == "params" and rest:
             # Airflow's params are the layer's variables too; here they are values of the run.
-            return _supplied(plain(self._look_up(Placeholder(rest), (f"params:{rest}",))))
+            return _supplied(plain(self._look_up(Placeholder(rest), (*trail, name))))
         if name.startswith("dag_run.conf."):
             asked = name.removeprefix("dag_run.conf.")
             if asked in scope.supplied:
@@ -239,7 +241,7 @@ class _Resolver:
         if output in self.scope.outputs:
             return _supplied(self.scope.outputs[output])
         if output in self.scope.pending:
-            return [Fragment(_shown(name), supplied=False)]
+            return _supplied(_shown(name))
         task, _, key = output.partition(".")
         raise Unresolved(_shown(name), f'there is no output "{key}" of a task "{task}" to read')
 

@@ -1,0 +1,397 @@
+"""The commands: parse options, call one function, report, exit. The only file that prints.
+
+Whatever a command needs is imported inside it, so that ``liminal --help`` imports only click.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn, TextIO, TypeVar
+
+import click
+
+from liminal import __version__
+from liminal.errors import (
+    ConfigurationError,
+    Interrupted,
+    LiminalError,
+    UsageError,
+)
+
+if TYPE_CHECKING:
+    from liminal import commands
+    from liminal.compiler import Compilation
+    from liminal.images.engines import BuiltImage
+    from liminal.images.events import BuildEvent
+    from liminal.model import App
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+BUG_REPORT = "this is a bug of Liminal; please report it with the lines above"
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Runs the command line and exits: the one place that maps what happened to a status."""
+    try:
+        result = cli.main(args=arguments, prog_name="liminal", standalone_mode=False)
+        status = result if isinstance(result, int) else 0
+    except LiminalError as problem:
+        _complain(problem)
+        status = problem.exit_code
+    except click.ClickException as problem:
+        problem.show()
+        status = UsageError.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        _say("interrupted")
+        status = Interrupted.exit_code
+    except BrokenPipeError:
+        # Whoever read our output has what it wanted; Python must not complain when it flushes.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        status = 0
+    except Exception:  # the one handler for bugs
+        traceback.print_exc()
+        _say(BUG_REPORT)
+        status = 1
+    sys.exit(status)
+
+
+def path_options(command: Command) -> Command:
+    """``[PATH]`` and ``--path PATH``, which say the same."""
+    option = click.option(
+        "--path", "path_option", metavar="PATH", help="The same as the argument PATH."
+    )
+    argument = click.argument("path", required=False, metavar="[PATH]")
+    return argument(option(command))
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 80})
+@click.version_option(__version__, prog_name="liminal", message="%(prog)s %(version)s")
+def cli() -> None:
+    """From one liminal.yml to images, Airflow DAGs and HTTP services.
+
+    Begin with "liminal init my_project".
+    """
+
+
+@cli.command()
+@click.argument("name", required=False)
+@click.option("--template", default="iris", show_default=True, help="What to begin with.")
+def init(name: str | None, template: str) -> None:
+    """Write a small working project into the folder NAME; never overwrites.
+
+    Example: liminal init my_project
+    """
+    from liminal.templates import copy_template
+
+    folder = Path(name or template)
+    files = copy_template(template, folder)
+    for file in files:
+        _say(f"wrote {file}")
+    _say(f'\nNext: "cd {folder}" and "liminal run"')
+
+
+@cli.command()
+@path_options
+@click.option("--strict", is_flag=True, help="Warnings are errors.")
+@click.option(
+    "--format",
+    "format_",
+    type=click.Choice(["text", "json", "github", "sarif"]),
+    default="text",
+    show_default=True,
+    help="How findings are written.",
+)
+def validate(path: str | None, path_option: str | None, strict: bool, format_: str) -> int:
+    """Find everything that is wrong with a project; exit 3 on any error.
+
+    Example: liminal validate --format github
+    """
+    from liminal.errors import Severity
+    from liminal.report import findings
+
+    compilation = _compiled(_path(path, path_option), _here())
+    found = compilation.findings
+    writers = {"json": findings.as_json, "github": findings.as_github, "sarif": findings.as_sarif}
+    if format_ == "text":
+        text = findings.as_text(found, _colour(sys.stdout))
+    else:
+        text = writers[format_](found)
+    if text:
+        click.echo(text)
+    fatal = (Severity.ERROR, Severity.WARNING) if strict else (Severity.ERROR,)
+    failed = any(finding.severity in fatal for finding in found)
+    _say(findings.summary(found) or f"{_counted(compilation.apps, 'application')}, no findings")
+    return ConfigurationError.exit_code if failed else 0
+
+
+@cli.command()
+@path_options
+@click.option(
+    "--stage",
+    type=click.Choice(["document", "resolved", "app", "plan"]),
+    default="resolved",
+    show_default=True,
+    help="How far to compile.",
+)
+@click.option(
+    "--format", "format_", type=click.Choice(["yaml", "json"]), default="yaml", show_default=True
+)
+def show(path: str | None, path_option: str | None, stage: str, format_: str) -> None:
+    """Print one stage of the compilation.
+
+    Example: liminal show --stage resolved
+    """
+    from liminal.report import stages
+
+    here = _here()
+    compilation = _compiled(_path(path, path_option), here)
+    match stage:
+        case "document":
+            value: object = {one.file: one.root for one in compilation.documents}
+        case "resolved":
+            value = {str(one["name"]): one for one in compilation.resolved}
+        case "app":
+            value = {app.name: app for app in compilation.required_apps()}
+        case _:
+            from liminal.plan import plans
+
+            value = {app.name: plans(app, here.plugins) for app in compilation.required_apps()}
+    click.echo((stages.as_json if format_ == "json" else stages.as_yaml)(value).rstrip())
+
+
+@cli.command()
+def schema() -> None:
+    """Print the JSON Schema of a liminal.yml, for editors.
+
+    Example: liminal schema > liminal.schema.json
+    """
+    import json
+
+    from liminal.compiler.schema import compose
+
+    click.echo(json.dumps(compose(_here().plugins), indent=2, ensure_ascii=False))
+
+
+@cli.command()
+@path_options
+@click.option("--image", "names", multiple=True, metavar="NAME", help="Only this one; repeatable.")
+@click.option("--engine", default="auto", show_default=True, help="auto, local, or a plug-in's.")
+@click.option("--no-cache", is_flag=True, help="Make everything again.")
+@click.option("--jobs", type=click.IntRange(1), help="Images at once; default: the processors.")
+@click.option("--format", "format_", type=click.Choice(["text", "json"]), default="text")
+def build(
+    path: str | None,
+    path_option: str | None,
+    names: tuple[str, ...],
+    engine: str,
+    no_cache: bool,
+    jobs: int | None,
+    format_: str,
+) -> int:
+    """Build the images whose inputs changed, side by side.
+
+    Example: liminal build --image myorg/app:1.2
+    """
+    from liminal import commands
+    from liminal.report import build as report
+
+    here = _here()
+    images = commands.all_images(_apps(_path(path, path_option), here), names, no_cache)
+    opened = commands.open_engine(engine, here)
+    results = commands.build_images(images, opened, jobs, _tell_build(every_line=False))
+    if format_ == "json":
+        click.echo(report.as_json(results))
+    elif not results:
+        _say("there is nothing to build: no image has a source")
+    problems = [result.error for result in results if result.error]
+    for problem in problems:
+        _complain(problem)
+    return problems[0].exit_code if problems else 0
+
+
+@cli.command()
+@click.argument("words", nargs=-1, metavar="[PATH] [PIPELINE]")
+@click.option("--path", "path_option", metavar="PATH", help="The same as the argument PATH.")
+@click.option("--task", metavar="TASK", help="Run this task only.")
+@click.option("--from", "from_task", metavar="TASK", help="Run this task and those after it.")
+@click.option("--var", "variables", multiple=True, metavar="K=V", help="A variable; repeatable.")
+@click.option("--engine", default="auto", show_default=True, help="auto, local, or a plug-in's.")
+@click.option("--dry-run", is_flag=True, help="Say what would run, in which order.")
+@click.option("--format", "format_", type=click.Choice(["text", "json"]), default="text")
+def run(
+    words: tuple[str, ...],
+    path_option: str | None,
+    task: str | None,
+    from_task: str | None,
+    variables: tuple[str, ...],
+    engine: str,
+    dry_run: bool,
+    format_: str,
+) -> None:
+    """Run a pipeline on this machine, without Airflow.
+
+    Images whose inputs changed are built first.
+
+    Example: liminal run my_pipeline --var threshold=0.8 --from train
+    """
+    from liminal import commands
+    from liminal.report import run as report
+    from liminal.runners.embedded.run import Request
+    from liminal.runners.embedded.run import run as run_plan
+    from liminal.runners.embedded.selection import select
+
+    path, name = _path_and_name(words, path_option)
+    here = _here()
+    apps = _apps(path, here)
+    plan = commands.find_pipeline(apps, name, here.plugins)
+    request = Request(
+        now=commands.now(),
+        task=task,
+        from_task=from_task,
+        variables=commands.parse_variables(variables),
+    )
+    if dry_run:
+        click.echo(report.dry_run(plan, request, here.environ))
+        return
+    chosen = select(plan, task=task, from_task=from_task)
+    wanted = commands.images_for_tasks(plan, (one.name for one in chosen))
+    images = _built(apps, wanted, engine, here)
+    teller = report.Teller(colour=_colour(sys.stderr))
+    result = run_plan(plan, request, here.machine(images), here.plugins, _tell_run(format_))
+    if format_ == "json":
+        click.echo(report.as_json(result))
+    problem = result.error()
+    if problem is not None:
+        raise problem
+
+
+@cli.command()
+@click.argument("words", nargs=-1, metavar="[PATH] [SERVICE]")
+@click.option("--path", "path_option", metavar="PATH", help="The same as the argument PATH.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Where to listen.")
+@click.option("--port", type=click.IntRange(0, 65535), default=8080, show_default=True)
+@click.option("--engine", default="auto", show_default=True, help="auto, local, or a plug-in's.")
+def serve(
+    words: tuple[str, ...], path_option: str | None, host: str, port: int, engine: str
+) -> int:
+    """Run a service on this machine in the foreground, until Ctrl-C.
+
+    Its image is built first if it changed.
+
+    Example: liminal serve my_server --port 8000
+    """
+    from liminal import commands
+    from liminal.runners.service import run_service
+
+    path, name = _path_and_name(words, path_option)
+    here = _here()
+    apps = _apps(path, here)
+    plan = commands.find_service(apps, name)
+    images = _built(apps, frozenset({plan.image}), engine, here)
+    return run_service(plan, here.machine(images), host, port, _say)
+
+
+def _path(argument: str | None, option: str | None) -> str:
+    if argument and option and argument != option:
+        raise UsageError(f'two paths are given: "{argument}" and "{option}"')
+    return argument or option or "."
+
+
+def _path_and_name(words: Sequence[str], option: str | None) -> tuple[str, str | None]:
+    """Tells ``[PATH] [NAME]`` apart: what leads to a folder or a YAML file is the path."""
+    paths = [word for word in words if _looks_like_path(word)]
+    names = [word for word in words if word not in paths]
+    if len(paths) > 1 or len(names) > 1:
+        raise UsageError(f"one path and one name at most, not: {' '.join(words)}")
+    return _path(paths[0] if paths else None, option), names[0] if names else None
+
+
+def _looks_like_path(word: str) -> bool:
+    return os.sep in word or word in (".", "..") or word.endswith((".yml", ".yaml"))
+
+
+def _here() -> commands.Here:
+    """This machine: the one place where the process's environment is read."""
+    from liminal.commands import Here
+    from liminal.home import find_home
+    from liminal.plugins import discover
+
+    user_home = Path.home()
+    return Here(
+        home=find_home(os.environ, user_home),
+        environ=dict(os.environ),
+        user_home=user_home,
+        plugins=discover(),
+    )
+
+
+def _compiled(path: str, here: commands.Here) -> Compilation:
+    from liminal.compiler import compile_path
+
+    return compile_path(path, here.environ, here.plugins)
+
+
+def _apps(path: str, here: commands.Here) -> tuple[App, ...]:
+    """The applications under the path, with their warnings told."""
+    from liminal.report.findings import as_text
+
+    compilation = _compiled(path, here)
+    apps = compilation.required_apps()
+    if compilation.findings:
+        _say(as_text(compilation.findings, _colour(sys.stderr)))
+    return apps
+
+
+def _built(
+    apps: Sequence[App], names: frozenset[str], engine: str, here: commands.Here
+) -> dict[str, BuiltImage]:
+    """Those of the named images that the applications build, as they are now."""
+    from liminal import commands
+
+    images = [image for image in commands.all_images(apps) if image.image.name in names]
+    opened = commands.open_engine(engine, here)
+    return commands.built(
+        commands.build_images(images, opened, None, _tell_build(every_line=False))
+    )
+
+
+def _tell_build(every_line: bool) -> Callable[[BuildEvent], None]:
+    from liminal.images.events import Output
+    from liminal.report.build import line
+
+    def tell(event: BuildEvent) -> None:
+        if every_line or not isinstance(event, Output):
+            _say(line(event))
+
+    return tell
+
+
+def _complain(problem: LiminalError) -> None:
+    """The error on stderr; of a configuration, each of its findings."""
+    if isinstance(problem, ConfigurationError):
+        from liminal.report.findings import as_text, summary
+
+        _say(as_text(problem.diagnostics, _colour(sys.stderr)))
+        _say(summary(problem.diagnostics))
+        return
+    _say(f"{click.style('error', fg='red', bold=True)}: {problem.message}")
+    if problem.hint:
+        _say(f"  hint: {problem.hint}")
+
+
+def _say(text: str) -> None:
+    """A message for people: never on stdout, which is for data."""
+    click.echo(text, err=True, color=_colour(sys.stderr))
+
+
+def _colour(stream: TextIO) -> bool:
+    """Whether to colour. Source: no-color.org."""
+    return stream.isatty() and not os.environ.get("NO_COLOR")
+
+
+def _counted(things: Sequence[object], noun: str) -> str:
+    return f"{len(things)} {noun}{'' if len(things) == 1 else 's'}"

@@ -1,0 +1,173 @@
+"""What the commands do between their options and their reports."""
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import TypeVar, cast
+
+from liminal.errors import UsageError
+from liminal.home import Home
+from liminal.images.build import Result, build_all
+from liminal.images.engines import BuiltImage, Engine, EngineType
+from liminal.images.events import Report
+from liminal.model import App
+from liminal.plan.dag import PipelinePlan, pipeline_plan
+from liminal.plan.images import ImagePlan, image_plans
+from liminal.plan.services import ServicePlan, service_plans
+from liminal.plugins import Plugins, UnknownType
+from liminal.runners import LocalEnvironment, Machine
+from liminal.suggest import nearest
+
+Named = TypeVar("Named")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Here:
+    """This machine, as the command found it: read once, at the edge.
+
+    Attributes:
+        user_home: what ``~`` stands for.
+    """
+
+    home: Home
+    environ: Mapping[str, str]
+    user_home: Path
+    plugins: Plugins
+
+    def machine(self, images: Mapping[str, BuiltImage]) -> Machine:
+        """What a runner needs to know of it, with the images that are built."""
+        return Machine(
+            home=self.home,
+            images=cast(Mapping[str, LocalEnvironment], images),
+            environ=self.environ,
+            user_home=self.user_home,
+        )
+
+
+def open_engine(name: str, here: Here) -> Engine[BuiltImage]:
+    """The engine of that name; ``auto`` takes the first that works here.
+
+    Raises:
+        UsageError: there is no such engine.
+    """
+    wanted = "local" if name == "auto" else name
+    try:
+        kind = cast(EngineType, here.plugins.load("liminal.engines", wanted))
+    except UnknownType as problem:
+        hint = f"known: {', '.join(('auto', *problem.known))}"
+        raise UsageError(f'no engine is named "{name}"', hint=hint) from problem
+    return kind.open(home=here.home, environ=here.environ, plugins=here.plugins)
+
+
+def build_images(
+    images: Iterable[ImagePlan],
+    engine: Engine[BuiltImage],
+    jobs: int | None,
+    report: Report,
+) -> tuple[Result[BuiltImage], ...]:
+    """Builds the images side by side, and gives their results in the order of their names."""
+    ordered = sorted(images, key=lambda image: image.image.name)
+    return build_all(ordered, engine, jobs or os.cpu_count() or 1, report)
+
+
+def built(results: Iterable[Result[BuiltImage]]) -> dict[str, BuiltImage]:
+    """Name -> image.
+
+    Raises:
+        BuildError: one of them could not be built.
+    """
+    images = {}
+    for result in results:
+        if result.error is not None:
+            raise result.error
+        if result.built is not None:
+            images[result.built.name] = result.built
+    return images
+
+
+def all_images(
+    apps: Iterable[App], names: Sequence[str] = (), no_cache: bool = False
+) -> list[ImagePlan]:
+    """The images of the applications, or those of them that are named.
+
+    Raises:
+        UsageError: one is named that no application builds.
+    """
+    plans = {plan.image.name: plan for app in apps for plan in image_plans(app)}
+    chosen = [_named("image", name, plans) for name in names] if names else list(plans.values())
+    if no_cache:
+        return [replace(plan, image=replace(plan.image, no_cache=True)) for plan in chosen]
+    return chosen
+
+
+def find_pipeline(apps: Iterable[App], name: str | None, plugins: Plugins) -> PipelinePlan:
+    """The pipeline of that name, or the only one there is.
+
+    Raises:
+        UsageError: there is none of that name, or several and none was named.
+    """
+    found = {pipeline.name: (app, pipeline) for app in apps for pipeline in app.pipelines}
+    app, pipeline = _chosen("pipeline", name, found)
+    return pipeline_plan(app, pipeline, plugins)
+
+
+def find_service(apps: Iterable[App], name: str | None) -> ServicePlan:
+    """The service of that name, or the only one there is.
+
+    Raises:
+        UsageError: there is none of that name, or several and none was named.
+    """
+    found = {plan.service: plan for app in apps for plan in service_plans(app)}
+    return _chosen("service", name, found)
+
+
+def images_for_tasks(plan: PipelinePlan, tasks: Iterable[str]) -> frozenset[str]:
+    """The names of the images that these tasks of the pipeline run in."""
+    wanted = frozenset(tasks)
+    return frozenset(
+        task.container.image for task in plan.tasks if task.name in wanted and task.container
+    )
+
+
+def parse_variables(pairs: Iterable[str]) -> dict[str, str]:
+    """``K=V`` words as a mapping.
+
+    Raises:
+        UsageError: a word has no ``=``.
+    """
+    variables = {}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not equals or not name:
+            raise UsageError(f'--var "{pair}" is not NAME=VALUE')
+        variables[name] = value
+    return variables
+
+
+def now() -> datetime:
+    """The present moment, in UTC."""
+    return datetime.now(timezone.utc)
+
+
+def _chosen(kind: str, name: str | None, found: Mapping[str, Named]) -> Named:
+    if name is not None:
+        return _named(kind, name, found)
+    if len(found) == 1:
+        return next(iter(found.values()))
+    if not found:
+        raise UsageError(f"the project has no {kind}")
+    raise UsageError(
+        f"the project has {len(found)} {kind}s; name one", hint=", ".join(sorted(found))
+    )
+
+
+def _named(kind: str, name: str, found: Mapping[str, Named]) -> Named:
+    if name in found:
+        return found[name]
+    known = sorted(found)
+    meant = nearest(name, known)
+    question = f'; did you mean "{meant}"?' if meant else ""
+    hint = f"known: {', '.join(known)}" if known and not meant else None
+    raise UsageError(f'no {kind} is named "{name}"{question}', hint=hint)

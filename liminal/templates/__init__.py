@@ -1,0 +1,51 @@
+"""The projects that ``liminal init`` begins with: the examples, as the package carries them."""
+
+import shutil
+from pathlib import Path
+
+from liminal.errors import UsageError
+from liminal.suggest import nearest
+
+_LEFT_OUT = shutil.ignore_patterns("__pycache__", "models", ".*_cache")
+
+
+def copy_template(name: str, folder: Path) -> tuple[Path, ...]:
+    """Writes the template into the folder, and gives the files that it wrote.
+
+    Raises:
+        UsageError: there is no such template, or the folder holds something already.
+    """
+    source = _find(name)
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise UsageError(
+            f'"{folder}" exists and is not empty; nothing was written',
+            hint="name a new folder: liminal init NAME",
+        )
+    # Made beside its place and then moved there: all of it, or nothing.
+    unfinished = folder.absolute().with_name(f".{folder.absolute().name}.unfinished")
+    try:
+        folder.absolute().parent.mkdir(parents=True, exist_ok=True)
+        shutil.rmtree(unfinished, ignore_errors=True)
+        shutil.copytree(source, unfinished, ignore=_LEFT_OUT)
+        unfinished.replace(folder)
+    except OSError as problem:
+        shutil.rmtree(unfinished, ignore_errors=True)
+        raise UsageError(f'"{folder}" cannot be written: {problem.strerror}') from problem
+    return tuple(sorted(path for path in folder.rglob("*") if path.is_file()))
+
+
+def _find(name: str) -> Path:
+    known = {path.parent.name: path.parent for path in _folder().glob("*/liminal.yml")}
+    if name in known:
+        return known[name]
+    meant = nearest(name, sorted(known))
+    question = f'; did you mean "{meant}"?' if meant else ""
+    raise UsageError(
+        f'no template is named "{name}"{question}', hint=f"known: {', '.join(sorted(known))}"
+    )
+
+
+def _folder() -> Path:
+    """This one in an installed package; in a checkout, the examples themselves."""
+    here = Path(__file__).parent
+    return here if any(here.glob("*/liminal.yml")) else here.parent.parent / "examples"
