@@ -300,7 +300,7 @@ class _Builder:
         )
 
     def _origin(self, event: yaml.Event) -> Origin:
-        mark: yaml.Mark = event.start_mark
+        mark = event.start_mark
         return Origin(self.file, mark.line + 1, mark.column + 1)
 
 

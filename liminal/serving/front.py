@@ -126,7 +126,8 @@ class Front:
             logger.warning("%d requests were not answered in time", self._lifecycle.in_flight)
         self._pool.stop(max(grace_seconds - (time.monotonic() - started), 1.0))
         if orphaned:
-            os.kill(os.getpid(), signal.SIGTERM)
+            # Nobody is left who would wait for us or end us.
+            os.killpg(0, signal.SIGKILL)
         self._tell("stopped", "")
 
     def _add_gauges(self) -> None:

@@ -132,12 +132,15 @@ class Server:
     def stop(self) -> None:
         """Ends the service gracefully; asked a second time, at once."""
         if self._stop_asked:
-            self._granian.interrupt()
-            return
-        self._stop_asked = True
-        self._status = 0
-        self._granian.respawn_failed_workers = False
-        threading.Thread(target=self._stop_gracefully, name="stop", daemon=True).start()
+            stop = self._granian.interrupt
+        else:
+            stop = self._stop_gracefully
+            self._stop_asked = True
+            self._status = 0
+            self._granian.respawn_failed_workers = False
+        # Not here: a signal's handler runs within Granian's wait for the very event that
+        # interrupt() sets, and one set from within was lost now and then.
+        threading.Thread(target=stop, name="stop", daemon=True).start()
 
     def _stop_gracefully(self) -> None:
         try:

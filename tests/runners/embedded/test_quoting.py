@@ -35,7 +35,6 @@ PLACES = [
     "printf %s 'it'\"'\"'s §'",
     'printf %s "$(printf %s §)"',
     'printf %s "$(printf %s "§")"',
-    'printf %s "`echo x`" >/dev/null; true §',
     "(printf %s §)",
     "x=§; printf %s \"$x\"",
     "# it's a comment\nprintf %s §",
@@ -63,7 +62,7 @@ def outcome(place: str, value: str) -> str:
     return done.stdout
 
 
-@pytest.mark.parametrize("place", [place for place in PLACES if "`" not in place])
+@pytest.mark.parametrize("place", PLACES)
 def test_a_value_is_one_word_and_never_syntax(place: str) -> None:
     expected = outcome(place, "MARK")
     assert "MARK" in expected

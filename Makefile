@@ -1,0 +1,47 @@
+# The set-up of a checkout: everything lands in .venv, and for the demo in .demo.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check format bench constraints clean
+
+help: ## Say what there is to make
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+demo: ## Take the iris example from liminal.yml to a served prediction, in .venv and .demo
+	@PYTHON="$(PYTHON)" sh scripts/venv.sh $(VENV)
+	@PIP_CACHE_DIR=.demo/cache/pip $(BIN)/python -m pip install --quiet --constraint constraints.txt .
+	@$(BIN)/python scripts/demo.py
+
+test: $(VENV)/.dev ## Check style, types and layers, and run all tests
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal $(PYTEST)
+
+check: $(VENV)/.dev ## Check style, types and layers only
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(VENV)/.dev ## Bring the code into its style
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+bench: $(VENV)/.dev ## Measure the figures, as ratios of medians of one run
+	$(BIN)/python -m benchmarks
+
+constraints: $(VENV)/.dev ## Pin the newest versions that fit together, for Python 3.10 and later
+	$(BIN)/uv pip compile --universal --python-version 3.10 --all-extras --no-emit-index-url \
+		--no-header --no-annotate --upgrade pyproject.toml --output-file constraints.txt
+
+clean: ## Remove what the other targets made
+	rm -rf $(VENV) .demo .cache
+
+$(VENV)/.dev: pyproject.toml constraints.txt
+	@PYTHON="$(PYTHON)" sh scripts/venv.sh $(VENV)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	@touch $@

@@ -1,0 +1,117 @@
+"""The iris example, from its liminal.yml to a served prediction, through the real commands.
+
+Everything it makes is in the folder .demo of the checkout; it stops what it starts.
+"""
+
+import json
+import os
+import shlex
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+DEMO = Path(os.environ.get("LIMINAL_DEMO", CHECKOUT / ".demo"))
+PROJECT = DEMO / "iris"
+REQUEST = {"petal_width": 2.1}
+
+
+def main() -> None:
+    """Runs the demo; ends with a status other than 0 if any of it fails."""
+    shutil.rmtree(PROJECT, ignore_errors=True)
+    DEMO.mkdir(parents=True, exist_ok=True)
+    begin = time.monotonic()
+    environ = {
+        **os.environ,
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
+        "LIMINAL_HOME": str(DEMO / "liminal_home"),
+        # Whatever installers keep stays in the demo's folder too.
+        "UV_CACHE_DIR": str(DEMO / "cache" / "uv"),
+        "PIP_CACHE_DIR": str(DEMO / "cache" / "pip"),
+    }
+    show(f"cd {DEMO}")
+    run(["liminal", "init", "iris"], DEMO, environ)
+    show("cd iris")
+    for command in ("validate", "build", "run"):
+        run(["liminal", command], PROJECT, environ)
+    port = free_port()
+    show(f"liminal serve --port {port} &")
+    server = subprocess.Popen(
+        ["liminal", "serve", "--port", str(port)],
+        cwd=PROJECT,
+        env=environ,
+        start_new_session=True,
+    )
+    try:
+        wait_until_ready(server, port)
+        answer = predict(port)
+    finally:
+        server.send_signal(signal.SIGINT)
+        status = server.wait(timeout=30)
+    if not answer["probability"] > 0.8:
+        sys.exit(f"the answer is not what the example promises: {answer}")
+    if status != 0:
+        sys.exit(f"the service ended with status {status}")
+    print(
+        f"\nDone in {time.monotonic() - begin:.0f} s. The service is stopped; all that is left is "
+        f"{relative(DEMO)} (the project and what was built) and the virtual environment.\n"
+        f'Look at {relative(PROJECT / "liminal.yml")}, change it, and run "liminal run" there.'
+    )
+
+
+def show(command: str) -> None:
+    """Prints a command as one would type it."""
+    print(f"\n\033[1m$ {command}\033[0m" if sys.stdout.isatty() else f"\n$ {command}", flush=True)
+
+
+def run(command: list[str], folder: Path, environ: dict[str, str]) -> None:
+    """Prints and runs the command; ends the demo if it fails."""
+    show(shlex.join(command))
+    status = subprocess.run(command, cwd=folder, env=environ, check=False).returncode
+    if status:
+        sys.exit(f'"{shlex.join(command)}" ended with status {status}')
+
+
+def free_port() -> int:
+    """A port of this machine that nothing listens on."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+def wait_until_ready(server: subprocess.Popen[bytes], port: int) -> None:
+    """Waits until the service answers, at most a minute."""
+    end = time.monotonic() + 60
+    while time.monotonic() < end and server.poll() is None:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=5):
+                return
+        except OSError:
+            time.sleep(0.1)
+    sys.exit("the service did not get ready")
+
+
+def predict(port: int) -> dict[str, float]:
+    """Sends the request and prints both it and the answer."""
+    url = f"http://127.0.0.1:{port}/predict"
+    body = json.dumps(REQUEST)
+    show(f"curl --data '{body}' {url}")
+    with urllib.request.urlopen(url, data=body.encode(), timeout=30) as response:
+        text = response.read().decode()
+    print(text, flush=True)
+    answer: dict[str, float] = json.loads(text)
+    return answer
+
+
+def relative(path: Path) -> str:
+    """The path as seen from the checkout."""
+    return str(path.relative_to(CHECKOUT)) if path.is_relative_to(CHECKOUT) else str(path)
+
+
+if __name__ == "__main__":
+    main()
