@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from liminal.images.engines import BuiltImage
     from liminal.images.events import BuildEvent
     from liminal.model import App
+    from liminal.runners.embedded.events import Event
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -240,7 +241,8 @@ def run(
     """
     from liminal import commands
     from liminal.report import run as report
-    from liminal.runners.embedded.run import Request
+    from liminal.runners.embedded.dry import describe
+    from liminal.runners.embedded.preparation import Request
     from liminal.runners.embedded.run import run as run_plan
     from liminal.runners.embedded.selection import select
 
@@ -255,15 +257,19 @@ def run(
         variables=commands.parse_variables(variables),
     )
     if dry_run:
-        click.echo(report.dry_run(plan, request, here.environ))
+        planned = describe(plan, request)
+        if format_ == "json":
+            _data(report.dry_run_data(planned))
+        else:
+            click.echo("\n".join(report.dry_run(planned, colour=_colour(sys.stdout))))
         return
     chosen = select(plan, task=task, from_task=from_task)
     wanted = commands.images_for_tasks(plan, (one.name for one in chosen))
-    images = _built(apps, wanted, engine, here)
-    teller = report.Teller(colour=_colour(sys.stderr))
-    result = run_plan(plan, request, here.machine(images), here.plugins, _tell_run(format_))
+    machine = here.machine(_built(apps, wanted, engine, here))
+    tell = _tell_run(sys.stderr if format_ == "json" else sys.stdout)
+    result = run_plan(plan, request, machine, here.plugins, tell)
     if format_ == "json":
-        click.echo(report.as_json(result))
+        _data(report.as_data(result))
     problem = result.error()
     if problem is not None:
         raise problem
@@ -277,7 +283,7 @@ def run(
 @click.option("--engine", default="auto", show_default=True, help="auto, local, or a plug-in's.")
 def serve(
     words: tuple[str, ...], path_option: str | None, host: str, port: int, engine: str
-) -> int:
+) -> None:
     """Run a service on this machine in the foreground, until Ctrl-C.
 
     Its image is built first if it changed.
@@ -285,14 +291,20 @@ def serve(
     Example: liminal serve my_server --port 8000
     """
     from liminal import commands
-    from liminal.runners.service import run_service
+    from liminal.report.service import addresses
+    from liminal.runners.service import Told, run_service
 
     path, name = _path_and_name(words, path_option)
     here = _here()
     apps = _apps(path, here)
     plan = commands.find_service(apps, name)
-    images = _built(apps, frozenset({plan.image}), engine, here)
-    return run_service(plan, here.machine(images), host, port, _say)
+    machine = here.machine(_built(apps, frozenset({plan.image}), engine, here))
+    told = Told(
+        output=lambda line: click.get_binary_stream("stdout").write(line),
+        ready=lambda url: _say("\n".join(addresses(plan, url))),
+        notice=_say,
+    )
+    run_service(plan, machine, here.plugins, (host, port), commands.now(), told)
 
 
 def _path(argument: str | None, option: str | None) -> str:
@@ -368,6 +380,31 @@ def _tell_build(every_line: bool) -> Callable[[BuildEvent], None]:
             _say(line(event))
 
     return tell
+
+
+def _tell_run(stream: TextIO) -> Callable[[Event], None]:
+    """Writes events as they happen: what tasks write to the stream, the rest to stderr."""
+    from liminal.report.run import render, width_of
+    from liminal.runners.embedded.events import RunStarted, TaskOutput
+
+    width = 0
+
+    def tell(event: Event) -> None:
+        nonlocal width
+        if isinstance(event, RunStarted):
+            width = width_of(event)
+        to = stream if isinstance(event, TaskOutput) else sys.stderr
+        for line in render(event, width=width, colour=_colour(to)):
+            click.echo(line, file=to)
+
+    return tell
+
+
+def _data(value: object) -> None:
+    """The value as JSON on stdout."""
+    import json
+
+    click.echo(json.dumps(value, indent=2))
 
 
 def _complain(problem: LiminalError) -> None:

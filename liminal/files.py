@@ -12,7 +12,9 @@ def write_atomic(path: Path, data: bytes, *, mode: int = PRIVATE_FILE) -> None:
     """Replaces the file: whoever reads it, also after a crash, sees all of the old or of the new.
 
     Args:
-        mode: permissions of the file.
+        path: the file, in a folder that exists.
+        data: all of its content.
+        mode: its permissions.
 
     Raises:
         OSError: nothing was changed, and no temporary file is left.

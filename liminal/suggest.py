@@ -1,6 +1,7 @@
 """The known word that a mistyped one most likely means."""
 
 import difflib
+import unicodedata
 from collections.abc import Sequence
 
 SYNONYMS = {
@@ -34,3 +35,28 @@ def nearest(word: str, known: Sequence[str]) -> str | None:
         if SYNONYMS[candidate] in known:
             return SYNONYMS[candidate]
     return None
+
+
+def strange_character(text: str) -> str | None:
+    """The first character that is not ASCII, as ``U+043E (CYRILLIC SMALL LETTER O)``."""
+    for character in text:
+        if not character.isascii():
+            name = unicodedata.name(character, "unnamed character")
+            return f"U+{ord(character):04X} ({name})"
+    return None
+
+
+def plain_form(text: str) -> str:
+    """The ASCII text that this one looks like: look-alikes replaced, invisible characters left out.
+
+    Source: Unicode 16, confusables.txt, the letters that look the same in most fonts.
+    """
+    plain = unicodedata.normalize("NFKD", text).translate(_LOOK_ALIKES)
+    return "".join(c for c in plain if unicodedata.category(c) not in ("Cf", "Mn", "Cc"))
+
+
+_LOOK_ALIKES = str.maketrans(
+    "\u0430\u0441\u0501\u0435\u04bb\u0456\u0458\u043a\u04cf\u043e\u0440\u051b\u0455\u051d\u0445\u0443\u0442\u043c\u043d"
+    "\u03b1\u03bf\u03c1\u03bd\u03b9\u03ba\u03c5\u0131\u2010\u2011\u2012\u2013\u2014\u2212\u2044\uff3f",
+    "acdehijklopqswxytmnaopvikui------/_",
+)

@@ -13,6 +13,7 @@ from liminal.errors import Diagnostic
 from liminal.plugins import Plugins, Schema
 
 DEFAULT_TASK_TYPE = "python"
+DEFAULT_IMAGE_TYPE = "python"
 
 
 def compose(plugins: Plugins) -> dict[str, Any]:
@@ -20,14 +21,15 @@ def compose(plugins: Plugins) -> dict[str, Any]:
     core = Path(__file__).with_name("liminal.schema.json")
     schema: dict[str, Any] = json.loads(core.read_text(encoding="utf-8"))
     _add_tasks(schema, plugins)
-    for kind, group, default in (
-        ("image", "liminal.images", "python"),
-        ("executor", "liminal.executors", None),
-        ("metrics_backend", "liminal.metrics", None),
-        ("alerts_backend", "liminal.alerts", None),
+    _add_images(schema, plugins)
+    for kind, group in (
+        ("executor", "liminal.executors"),
+        ("metrics_backend", "liminal.metrics"),
+        ("alerts_backend", "liminal.alerts"),
     ):
-        own = {name: type_.properties for name, type_ in plugins.loadable(group)}
-        _add_choice(schema, kind, own, default)
+        shared = _refs(schema["$defs"], [f"{kind}_keys"])
+        variants = {name: {**shared, **type_.properties} for name, type_ in plugins.loadable(group)}
+        _add_variants(schema, kind, variants, (kind, "type"), None)
     return schema
 
 
@@ -64,39 +66,48 @@ def _add_tasks(schema: dict[str, Any], plugins: Plugins) -> None:
             "type": "object",
             "properties": {k: v for k, v in properties.items() if k not in ("task", "type")},
             "additionalProperties": False,
+            "default": {},
+            "examples": [{"retries": 2}],
         }
     _allow_pipeline_marker(defs)
 
 
 def _allow_pipeline_marker(defs: dict[str, Any]) -> None:
     """Lets `pipeline_defaults.tasks` hold the entry that stands for the pipeline's own tasks."""
-    marker = {"type": "object", "properties": {"type": {"const": "pipeline"}}}
+    is_marker = {"properties": {"type": {"const": "pipeline"}}, "required": ["type"]}
     defs["default_task"] = {
-        "if": {**marker, "required": ["type"]},
-        "then": {
-            **marker,
-            "properties": {"task": True, "pipeline": True, "type": True, "description": True},
-            "additionalProperties": False,
-        },
+        "if": is_marker,
+        "then": {"$ref": "#/$defs/pipeline_marker"},
         "else": {"$ref": "#/$defs/task"},
     }
     tasks = defs["pipeline_defaults"]["properties"]["tasks"]
     tasks["items"] = {"$ref": "#/$defs/default_task"}
 
 
-def _add_choice(
-    schema: dict[str, Any], kind: str, own: Mapping[str, Mapping[str, Schema]], default: str | None
-) -> None:
+def _add_images(schema: dict[str, Any], plugins: Plugins) -> None:
+    """Images by their type, and services, which may hold an image of any type in short form."""
     defs = schema["$defs"]
-    shared = _refs(defs, [f"{kind}_keys"])
-    required = (kind,) if default else (kind, "type")
-    variants = {name: {**shared, **properties} for name, properties in own.items()}
-    if kind == "image":
-        variants = {
-            name: {"image": defs["image"]["properties"]["image"], **properties}
-            for name, properties in variants.items()
+    own = dict(plugins.loadable("liminal.images"))
+    first = {"image": defs["image"]["properties"]["image"]}
+    shared = {**first, **_refs(defs, ["image_keys"])}
+    variants = {
+        name: {
+            **{
+                key: rule
+                for key, rule in shared.items()
+                if key not in getattr(type_, "without", ())
+            },
+            **type_.properties,
         }
-    _add_variants(schema, kind, variants, required, default)
+        for name, type_ in own.items()
+    }
+    _add_variants(schema, "image", variants, ("image",), DEFAULT_IMAGE_TYPE)
+    defs["service_keys"]["properties"]["type"]["enum"] = sorted(own)
+    for table in ("service", "service_defaults"):
+        for name in sorted(own):
+            for key in own[name].properties:
+                here = {"$ref": f"#/$defs/image.{name}/properties/{key}"}
+                defs[table]["properties"].setdefault(key, here)
 
 
 def _add_variants(
@@ -124,10 +135,11 @@ def _add_variants(
     if default in variants:
         untyped = {"not": {"required": ["type"]}}
         choices.append({"if": untyped, "then": {"$ref": f"#/$defs/{kind}.{default}"}})
+    kind_of_it = {**defs[f"{kind}_keys"]["properties"]["type"], "enum": sorted(variants)}
     defs[kind] = {
         "description": defs.get(kind, {}).get("description", f"A {kind.replace('_', ' ')}."),
         "type": "object",
-        "properties": {"type": {"type": "string", "enum": sorted(variants)}},
+        "properties": {"type": kind_of_it},
         "required": list(required),
     }
     if choices:

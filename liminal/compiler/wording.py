@@ -1,7 +1,5 @@
 """A schema's error -> a finding in the user's words, at the place of the value."""
 
-import re
-import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -11,22 +9,28 @@ from liminal.compiler.nodes import Map, Seq, Value
 from liminal.errors import Diagnostic, error, warning
 from liminal.origin import Origin
 from liminal.plugins import Schema
-from liminal.suggest import nearest
+from liminal.suggest import nearest, plain_form, strange_character
 
 NAME_KEYS = (
     "task",
     "pipeline",
-    "image",
     "service",
+    "mount",
+    "endpoint",
+    "alerts_backend",
+    "metrics_backend",
     "executor",
     "volume",
     "secret",
-    "mount",
-    "endpoint",
-    "metrics_backend",
-    "alerts_backend",
+    "image",
 )
-"""The keys that name an entry of a list; a message says ``task "train"``."""
+"""The keys that name an entry of a list; of several in one entry, the first here is its name."""
+
+MAX_SHOWN = 12
+"""Allowed values that a hint lists; of more it says how many there are."""
+
+_MAX_QUOTED = 60
+"""Characters of a user's value that a message repeats."""
 
 
 def explain(
@@ -49,7 +53,7 @@ def explain(
         case "Enum" | "Constant":
             yield _not_allowed(where, [str(option) for option in rule.get("enum", ())])
         case "PropertyNames":
-            yield _bad_key(where, rule)
+            yield _bad_key(where, str(details.error.instance), rule)
         case _:
             yield _bad_value(where, kind, rule)
 
@@ -61,31 +65,34 @@ class _Where:
         self.value: Value = root
         self.parent: Map | Seq | None = None
         self.last: str | int | None = None
-        self.entry = "the file"
-        self.key: str | None = None
+        self._entry = "the file"
+        self._keys: list[str] = []
         for step in path:
-            self.parent, self.last = self.value, step  # type: ignore[assignment]  # the path leads through collections
-            self.value = self.parent[step]  # type: ignore[index]  # as it does here
-            if isinstance(step, str):
-                self.key = step
-            elif isinstance(self.value, Map):
-                self._enter(self.value)
-            else:
-                self.key = f"{self.key}[{step}]"
+            match self.value:
+                case Map() as parent if (key := _key(parent, step)) is not None:
+                    self.value, self.parent, self.last = parent[key], parent, key
+                    self._keys.append(key)
+                case Seq() as items if isinstance(step, int):
+                    self.value, self.parent, self.last = items[step], items, step
+                    self._enter(step)
 
-    def _enter(self, entry: Map) -> None:
-        for name_key in NAME_KEYS:
-            name = entry.text(name_key)
-            if name is not None:
-                self.entry, self.key = f'{name_key} "{name}"', None
-                return
+    def _enter(self, index: int) -> None:
+        name = _entry_name(self.value) if isinstance(self.value, Map) else None
+        self._entry = f"{name}" if name else f"entry {index + 1} of {self.words}"
+        self._keys = []
+
+    @property
+    def key(self) -> str | None:
+        """The value's own key; None for an entry of a list and for the file."""
+        return self._keys[-1] if self._keys else None
 
     @property
     def words(self) -> str:
-        """Like ``"retries" of task "train"``."""
-        if self.key is None:
-            return self.entry
-        return f'"{self.key}"' if self.entry == "the file" else f'"{self.key}" of {self.entry}'
+        """Like ``"resources.cpu" of task "train"``."""
+        if not self._keys:
+            return self._entry
+        key = f'"{".".join(self._keys)}"'
+        return key if self._entry == "the file" else f"{key} of {self._entry}"
 
     @property
     def origin(self) -> Origin:
@@ -105,14 +112,40 @@ class _Where:
             return self.parent.places[self.last].text
         return None
 
+    @property
+    def quoted(self) -> str:
+        """The value in double quotes, as it was written."""
+        return _quoted(self.text if self.text is not None else str(self.value))
+
+
+def _key(parent: Map, step: str | int) -> str | None:
+    """The key that a step of a path means.
+
+    jsonschema-rs 0.60 gives the keys "1", "01" and "+1" all as the number 1, and "" not at all.
+    """
+    if isinstance(step, str):
+        return step if step in parent else None
+    return next((key for key in parent if key.lstrip("+0") == str(step).lstrip("0")), None)
+
+
+def _entry_name(entry: Map) -> str | None:
+    """Like ``task "train"``."""
+    for name_key in NAME_KEYS:
+        name = entry.text(name_key) if entry.get(name_key) is not None else None
+        if name is not None:
+            return f"{name_key.replace('_', ' ')} {_quoted(name)}"
+    old_name = entry.text("name") if "service" in entry else None
+    return f"service {_quoted(old_name)}" if old_name is not None else None
+
 
 def _unknown_key(where: _Where, key: str, known: Sequence[str]) -> Diagnostic:
     assert isinstance(where.value, Map)  # noqa: S101  # the schema only says this of a mapping
     origin = where.value.at_key(key)
-    message = f'{where.words} has no key "{key}"'
-    strange = _strange_character(key)
-    if strange:
-        return error("unknown-key", f"{message}: it contains {strange}", origin, "retype the key")
+    message = f"{where.words} has no key {_quoted(key)}"
+    strange = strange_character(key)
+    if strange and plain_form(key) in known:
+        hint = f'retype it: "{plain_form(key)}"'
+        return error("unknown-key", f"{message}: it contains {strange}", origin, hint)
     meant = nearest(key, known)
     if meant:
         return error("unknown-key", f'{message}; did you mean "{meant}"?', origin)
@@ -125,64 +158,80 @@ def _missing_key(where: _Where, key: str) -> Diagnostic:
 
 def _wrong_type(where: _Where, rule: Schema) -> Diagnostic:
     expected, got = _expected(rule), _got(where.value, where.text)
-    hint = None
-    if expected == "text" and where.text is not None and where.text != "":
-        hint = f'quote it: "{where.text}"'
-    return error("wrong-type", f"{where.words} must be {expected}, not {got}", where.origin, hint)
+    message = f"{where.words} must be {expected}, not {got}"
+    return error("wrong-type", message, where.origin, _type_hint(where, rule))
+
+
+def _type_hint(where: _Where, rule: Schema) -> str | None:
+    """How to write what was most likely meant."""
+    match _types(rule):
+        case ["string", *_] if where.text and not isinstance(where.value, str):
+            return f'quote it: "{where.text}"'
+        case ["array", *_] if isinstance(where.value, Map):
+            return 'begin each entry with "- "'
+        case ["array", *_] if where.text:
+            return f"for a list of one: [{where.text}]"
+        case ["object", *_] if isinstance(where.value, Seq):
+            return 'write "key: value" lines, without "- "'
+        case _:
+            return _example_hint(rule)
 
 
 def _not_allowed(where: _Where, allowed: Sequence[str]) -> Diagnostic:
     shown = where.text if where.text is not None else str(where.value)
-    message = f'{where.words} cannot be "{shown}"'
+    message = f"{where.words} cannot be {where.quoted}"
+    strange = strange_character(shown)
+    if strange and plain_form(shown) in allowed:
+        hint = f'retype it: "{plain_form(shown)}"'
+        return error("not-allowed", f"{message}: it contains {strange}", where.origin, hint)
     meant = nearest(shown, allowed)
     if meant:
         message += f'; did you mean "{meant}"?'
-    return error("not-allowed", message, where.origin, f"allowed: {', '.join(sorted(allowed))}")
+    return error("not-allowed", message, where.origin, _allowed_hint(allowed, meant))
 
 
-def _bad_key(where: _Where, rule: Schema) -> Diagnostic:
-    pattern = re.compile(rule.get("propertyNames", {}).get("pattern", ""))
-    names = where.value if isinstance(where.value, Map) else Map(where.origin)
-    key = next((name for name in names if not pattern.search(name)), "")
-    origin = names.at_key(key) if key in names else where.origin
-    return error(
-        "bad-name",
-        f'{where.words} has the name "{key}"',
-        origin,
-        "a name here is letters, digits and _, and begins with a letter",
-    )
+def _allowed_hint(allowed: Sequence[str], meant: str | None) -> str | None:
+    if meant and len(allowed) > MAX_SHOWN // 2:
+        return None
+    more = len(allowed) - MAX_SHOWN
+    listed = ", ".join(sorted(allowed)[:MAX_SHOWN])
+    return f"allowed: {listed}, and {more} more" if more > 0 else f"allowed: {listed}"
+
+
+def _bad_key(where: _Where, key: str, rule: Schema) -> Diagnostic:
+    assert isinstance(where.value, Map)  # noqa: S101  # the schema only says this of a mapping
+    message = f"{where.words} cannot have the key {_quoted(key)}"
+    return error("bad-key", message, where.value.at_key(key), _pattern_hint(key, rule))
 
 
 def _bad_value(where: _Where, kind: str, rule: Schema) -> Diagnostic:
-    shown = where.text if where.text is not None else str(where.value)
-    subject = f'{where.words} cannot be "{shown}"'
-    expected = _expected(rule)
+    message = f"{where.words} cannot be {where.quoted}"
+    code, hint = "bad-value", _example_hint(rule)
     match kind:
-        case "Pattern" if expected not in ("text", "a value"):
-            return error(
-                "wrong-type", f'{where.words} must be {expected}, not "{shown}"', where.origin
-            )
-        case "Pattern" if where.key in NAME_KEYS or where.key == "name":
-            return error("bad-name", subject, where.origin, _name_hint(shown))
+        case "Pattern" if set(_types(rule)) - {"string", "null"}:
+            code, message = "wrong-type", f"{where.words} must be {_expected(rule)}"
+            message += f", not {where.quoted}"
         case "Pattern":
-            return error("bad-value", subject, where.origin, _example_hint(rule))
+            is_name = where.last in (*NAME_KEYS, "name") and where.last != "endpoint"
+            code = "bad-name" if is_name else "bad-value"
+            hint = _pattern_hint(where.text or "", rule)
         case "MinLength" | "MinItems" | "MinProperties":
-            return error("bad-value", f"{where.words} is empty", where.origin, _example_hint(rule))
+            message = f"{where.words} is empty"
         case "MaxLength":
-            limit = rule["maxLength"]
-            message = f"{where.words} is {len(shown)} characters long"
-            return error("bad-value", message, where.origin, f"at most {limit} are allowed")
+            message = f"{where.words} is {len(where.text or '')} characters long"
+            hint = f"at most {rule['maxLength']} are allowed"
         case "Minimum" | "ExclusiveMinimum" | "Maximum" | "ExclusiveMaximum":
-            return error("bad-value", subject, where.origin, _range_hint(rule))
-        case _:
-            return error("bad-value", subject, where.origin, _example_hint(rule))
+            hint = _range_hint(rule)
+    return error(code, message, where.origin, hint)
 
 
-def _name_hint(shown: str) -> str:
-    strange = _strange_character(shown)
+def _pattern_hint(shown: str, rule: Schema) -> str | None:
+    """What is wrong with the text: a character that looks like another, or the rule in words."""
+    strange = strange_character(shown)
     if strange:
         return f"it contains {strange}"
-    return "a name is letters, digits, _, - and ., and begins with a letter or digit"
+    words = rule.get("patternErrorMessage")
+    return words if isinstance(words, str) else _example_hint(rule)
 
 
 def _range_hint(rule: Schema) -> str:
@@ -196,17 +245,18 @@ def _range_hint(rule: Schema) -> str:
 
 
 def _example_hint(rule: Schema) -> str | None:
-    examples = rule.get("examples", ())
-    return f"for example: {examples[0]}" if examples and isinstance(examples[0], str) else None
-
-
-def _strange_character(text: str) -> str | None:
-    """The first character that looks like another one or like nothing, with its code point."""
-    for character in text:
-        if not character.isascii():
-            name = unicodedata.name(character, "unnamed character")
-            return f"U+{ord(character):04X} ({name})"
+    """The first example that fits on a line."""
+    for example in rule.get("examples", ()):
+        if isinstance(example, str | int | float) and not isinstance(example, bool):
+            return f"for example: {example}"
+        if isinstance(example, list) and example and all(isinstance(e, str) for e in example):
+            return f"for example: [{', '.join(example)}]"
     return None
+
+
+def _quoted(text: str) -> str:
+    """The text in double quotes; of a long one, its beginning."""
+    return f'"{text}"' if len(text) <= _MAX_QUOTED else f'"{text[:_MAX_QUOTED]}…"'
 
 
 _TYPE_WORDS = {
@@ -220,12 +270,18 @@ _TYPE_WORDS = {
 }
 
 
-def _expected(rule: Schema) -> str:
+def _types(rule: Schema) -> list[str]:
+    """What the rule allows, without the placeholder that may stand for a number or a boolean."""
     types = rule.get("type", ())
     types = [types] if isinstance(types, str) else list(types)
     if "string" in types and len(types) > 1 and str(rule.get("pattern", "")).startswith(r"^\{\{"):
-        types.remove("string")  # only a placeholder may stand there instead
-    if set(types) >= {"string", "number", "boolean", "null"}:
+        types.remove("string")
+    return types
+
+
+def _expected(rule: Schema) -> str:
+    types = _types(rule)
+    if set(types) >= {"string", "number", "boolean"}:
         types = [kind for kind in types if kind in ("array", "object")] + ["scalar"]
     words = [_TYPE_WORDS.get(kind, "a single value") for kind in types if kind != "null"]
     return " or ".join(words) or "a value"
@@ -244,7 +300,7 @@ def _got(value: Value, text: str | None) -> str:
         case int() | float():
             return f"the number {text}"
         case _:
-            return f'"{text}"'
+            return _quoted(text or "")
 
 
 def _rule(schema: Schema, path: Sequence[str | int]) -> Mapping[str, Any]:

@@ -12,15 +12,16 @@ class Emr:
 
     properties: ClassVar[Mapping[str, Schema]] = {
         "cluster_name": {
-            "description": "The cluster's name; the newest one in a usable state is taken.",
+            "description": "The cluster's name, of which the newest in a usable state is taken;"
+            " by default cluster_id says which.",
             "type": "string",
-            "default": None,
+            "minLength": 1,
             "examples": ["analytics"],
         },
         "cluster_id": {
-            "description": "The cluster's id.",
+            "description": "The cluster's id; by default that of cluster_name.",
             "type": "string",
-            "default": None,
+            "minLength": 1,
             "examples": ["j-2AXXXXXXGAPLF"],
         },
         "aws_conn_id": {
@@ -33,11 +34,12 @@ class Emr:
             "description": "States in which a cluster of that name may be used.",
             "type": "array",
             "items": {"type": "string"},
+            "minItems": 1,
             "default": ["WAITING", "RUNNING"],
             "examples": [["WAITING"]],
         },
         "properties": {
-            "description": "Further parameters of the step.",
+            "description": "Further parameters of the step, as EMR writes them.",
             "type": "object",
             "default": {},
             "examples": [{"ActionOnFailure": "CONTINUE"}],

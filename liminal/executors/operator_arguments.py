@@ -1,34 +1,46 @@
-"""Arguments of Airflow's operators as schema: tables of names by kind."""
+"""Arguments of Airflow's operators as schema, from tables that read like a page of docs."""
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
 from liminal.plugins import Schema
 
-_KINDS: Mapping[str, tuple[Any, Any]] = {
-    "text": ("string", "value"),
-    "flag": ("boolean", True),
-    "number": ("number", 60),
-    "list": ("array", []),
-    "map": ("object", {}),
-    "any": (["string", "number", "boolean", "array", "object", "null"], "value"),
-}
+_PLACEHOLDER = r"^\{\{[^{}]*\}\}$"
+_ANY = ["string", "number", "boolean", "array", "object", "null"]
 
 
-def operator_arguments(operator: str, names: Mapping[str, str]) -> dict[str, Schema]:
+def operator_arguments(table: str) -> dict[str, Schema]:
     """Properties for arguments that are passed on to the operator as they are.
 
     Args:
-        operator: the operator's class name, for the descriptions.
-        names: kind (text, flag, number, list, map, any) -> names separated by spaces.
+        table: a line an argument: its kind (text, flag, number, list, map, any), its name, what
+            it says and, as JSON, an example, with at least two spaces between them.
     """
-    return {
-        name: {
-            "description": f"The argument {name} of Airflow's {operator}.",
-            "type": _KINDS[kind][0],
-            "default": None,
-            "examples": [_KINDS[kind][1]],
+    arguments: dict[str, Schema] = {}
+    for line in filter(None, map(str.strip, table.splitlines())):
+        kind, name, words, example = (part.strip() for part in line.split("  ") if part.strip())
+        arguments[name] = {
+            "description": f"{words}; by default the operator decides.",
+            **_KINDS[kind],
+            "examples": [json.loads(example)],
         }
-        for kind, listed in names.items()
-        for name in listed.split()
+    return arguments
+
+
+def _or_placeholder(kind: str, words: str) -> dict[str, Any]:
+    return {
+        "type": [kind, "string"],
+        "pattern": _PLACEHOLDER,
+        "patternErrorMessage": f'must be {words}, or a placeholder such as "{{{{ name }}}}"',
     }
+
+
+_KINDS: Mapping[str, Mapping[str, Any]] = {
+    "text": {"type": "string"},
+    "flag": _or_placeholder("boolean", "true or false"),
+    "number": _or_placeholder("number", "a number"),
+    "list": {"type": "array"},
+    "map": {"type": "object"},
+    "any": {"type": _ANY},
+}

@@ -28,6 +28,8 @@ def build_all(
     One that fails does not keep the others from being built.
 
     Args:
+        images: two of the same name are one.
+        engine: what builds them.
         jobs: how many at most at the same time, from 1.
         report: never called by two threads at the same time.
 

@@ -86,6 +86,7 @@ def read_context(image: str, folder: Path, *, apart: tuple[Path, ...] = ()) -> C
 
     Args:
         image: its name, for messages.
+        folder: links in its own path are followed.
         apart: absolute folders that never belong to it, such as ``$LIMINAL_HOME``.
 
     Raises:
@@ -123,6 +124,7 @@ def hash_file(path: Path, write: Callable[[bytes], object] | None = None) -> str
     """The SHA-256 of the file's content, in hexadecimal.
 
     Args:
+        path: the file.
         write: called with each piece that was read, so that a copy is of what was hashed.
     """
     digest = hashlib.sha256()

@@ -65,6 +65,7 @@ def read_ignores(text: str, defaults: Iterable[str] = ()) -> Ignores:
     """The patterns of a .dockerignore.
 
     Args:
+        text: all of the file.
         defaults: lines that come before those of the file, which may take them back.
 
     Raises:

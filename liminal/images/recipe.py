@@ -50,6 +50,7 @@ class Recipe:
         pip_conf, ca_bundle: files, absolute.
         build_secrets: id -> file, absolute.
         no_cache: make everything again, the installed packages too.
+        dockerfile: the user's own, absolute; whatever it says replaces the rest.
     """
 
     name: str
@@ -65,6 +66,7 @@ class Recipe:
     ca_bundle: Path | None = None
     build_secrets: Mapping[str, Path] = field(default_factory=dict)
     no_cache: bool = False
+    dockerfile: Path | None = None
 
 
 class ImageType(Protocol):
@@ -80,6 +82,7 @@ class ImageType(Protocol):
         """What the image is made of; reads the folder, changes nothing.
 
         Args:
+            image: what the user says.
             folder: what the source begins at, absolute: that of the file which names it.
 
         Raises:
@@ -98,6 +101,7 @@ def read_recipe(
     """The recipe that all Python images share, with what a type adds to it.
 
     Args:
+        image: what the user says.
         folder: what the source begins at, absolute: that of the file which names it.
         additions: folders that the type puts beside the source.
         requirements: what they need, as requirement files.
@@ -116,12 +120,12 @@ def read_recipe(
         system_packages=image.system_packages,
         build_cmd=image.build_cmd,
         env_vars=dict(image.env_vars),
-        pip_conf=_locate_file(image, folder, "pip_conf", image.pip_conf),
-        ca_bundle=_locate_file(image, folder, "ca_bundle", image.ca_bundle),
+        pip_conf=locate_file(image, folder, "pip_conf", image.pip_conf),
+        ca_bundle=locate_file(image, folder, "ca_bundle", image.ca_bundle),
         build_secrets={
             name: found
             for name, path in sorted(image.build_secrets.items())
-            if (found := _locate_file(image, folder, f"build_secrets.{name}", path)) is not None
+            if (found := locate_file(image, folder, f"build_secrets.{name}", path)) is not None
         },
         no_cache=image.no_cache,
     )
@@ -149,8 +153,12 @@ def locate_source(image: Image, folder: Path) -> Path:
     return source
 
 
-def _locate_file(image: Image, folder: Path, key: str, written: str | None) -> Path | None:
-    """A file that helps to build and does not go into the image: it may be anywhere."""
+def locate_file(image: Image, folder: Path, key: str, written: str | None) -> Path | None:
+    """A file that helps to build and does not go into the image: it may be anywhere.
+
+    Raises:
+        BuildError: there is no such file.
+    """
     if written is None:
         return None
     path = folder / Path(written).expanduser()

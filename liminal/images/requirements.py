@@ -42,6 +42,8 @@ def read_requirements(
     """The requirements of an image: the file that it names, else the one found in its source.
 
     Args:
+        image: its name, for messages.
+        source: absolute, with symlinks resolved.
         named: a path in `source`, or None.
         added: requirement files of what the image type adds.
 

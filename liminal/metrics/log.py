@@ -14,7 +14,14 @@ logger = logging.getLogger(__name__)
 class Log:
     """The metrics backend of type ``log``: one JSON line a metric."""
 
-    properties: ClassVar[Mapping[str, Schema]] = {"namespace": {"type": "string"}}
+    properties: ClassVar[Mapping[str, Schema]] = {
+        "namespace": {
+            "description": "A word that each line carries; by default none.",
+            "type": "string",
+            "minLength": 1,
+            "examples": ["DataPipeline"],
+        }
+    }
     required: ClassVar[tuple[str, ...]] = ()
 
     def report(

@@ -21,7 +21,7 @@ from liminal.runners.embedded.events import (
 )
 from liminal.runners.embedded.states import RunState, TaskState
 
-Json: TypeAlias = "str | int | float | bool | None | list[Json] | dict[str, Json]"
+Json: TypeAlias = "str | int | float | bool | list[Json] | dict[str, Json] | None"
 
 MAX_LABEL = 30
 """Characters of a task's name before its output; a longer one is cut."""
@@ -52,6 +52,7 @@ def render(event: Event, *, width: int = 0, colour: bool = False) -> tuple[str, 
     """The event as lines, each with the task's name before it.
 
     Args:
+        event: what happened.
         width: of the column of names, from `width_of`.
         colour: whether they go to a terminal; without, what tasks write loses its colours too.
     """
@@ -176,7 +177,7 @@ def _prefix(label: str, width: int, paint: _Paint) -> str:
 
 
 def _shown(line: str, colour: bool) -> str:
-    """The line as a terminal may have it: what overwrote itself by ``\\r`` is shown as it ended."""
+    """The line as a terminal may have it; one that overwrote itself is shown as it ended."""
     last = line.rstrip("\r").rpartition("\r")[2] if "\r" in line else line
     if "\x1b" in last:
         # Colours are kept; what moves the cursor or sets the title is not.

@@ -16,25 +16,32 @@ from liminal.plan.dag import TaskPlan
 
 
 class LocalEnvironment(Protocol):
-    """What the engine ``local`` built of an image (`liminal.images.engines.local.LocalImage`).
-
-    Attributes:
-        source: the working directory as it was built; never written to.
-        environment: the root of the virtual environment.
-        site: a folder of modules that belong to this image alone, or None.
-        env_vars: those of the image.
-    """
+    """What the engine ``local`` built of an image (`liminal.images.engines.local.LocalImage`)."""
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """As in the file."""
+        ...
+
     @property
-    def source(self) -> Path: ...
+    def source(self) -> Path:
+        """The working directory as it was built; never written to."""
+        ...
+
     @property
-    def environment(self) -> Path: ...
+    def environment(self) -> Path:
+        """The root of the virtual environment."""
+        ...
+
     @property
-    def site(self) -> Path | None: ...
+    def site(self) -> Path | None:
+        """A folder of modules that belong to this image alone, or None."""
+        ...
+
     @property
-    def env_vars(self) -> Mapping[str, str]: ...
+    def env_vars(self) -> Mapping[str, str]:
+        """Those of the image."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,6 +144,7 @@ class Launcher(Protocol):
         It ends what runs as soon as ``attempt.stop`` is asked, and returns then too.
 
         Args:
+            attempt: which.
             output: takes what the command writes, as it comes.
         """
         ...

@@ -2,33 +2,30 @@
 
 import asyncio
 import contextlib
-import json
 import os
 import stat
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from liminal.errors import RunError
 from liminal.files import remove_tree
 from liminal.plan.dag import ContainerPlan, TaskPlan
-from liminal.runners import OUTPUT_LIMIT, Attempt, Exit, LocalEnvironment, Machine
+from liminal.runners import OUTPUT_LIMIT, Attempt, Exit, Machine
 from liminal.runners.places import (
     SecretPlaces,
+    expanded,
     link_volume,
     make_volume,
     place_mounts,
     place_secrets,
     problems,
-    secret_file,
 )
-from liminal.runners.processes import explain, finish, having, members, oom_kills, start, started_at
 from liminal.runners.processes import describe as describe_process
+from liminal.runners.processes import explain, finish, having, members, oom_kills, start, started_at
+from liminal.runners.records import PROCESS_RECORD, write_record
 from liminal.runners.workspace import copy_tree
-
-PROCESS_RECORD = "process.json"
-"""The file in an attempt's folder that tells the next run what to end and remove, should this one
-be killed: pid (of the session too), started (seconds since the epoch), temporary (a folder)."""
 
 # What a task sees of the environment of `liminal run`. A container would see nothing of it, and a
 # task that leans on a variable of somebody's shell breaks when it is deployed; so only what tells
@@ -46,6 +43,12 @@ PASSED_ON = frozenset(
         *("LD_LIBRARY_PATH",),
     }
 )
+
+TURN_SECONDS = 0.005
+"""How long copying may keep other tasks waiting."""
+
+SHORT_SECONDS = 1.0
+"""A task that took less cannot have written so much that a thread is needed to remove it."""
 
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -66,11 +69,16 @@ class LocalRunner:
             raise RunError("\n".join(dict.fromkeys(found)), hint=hint)
         for task in tasks:
             for mount in _container(task).mounts:
-                if os.path.isabs(mount.path):
+                if Path(mount.path).is_absolute():
                     link_volume(mount, machine)
                 else:
-                    make_volume(mount)
+                    make_volume(mount, machine.user_home)
         return LocalLauncher(machine)
+
+
+def _words(error: OSError) -> str:
+    named = f': "{error.filename}"' if error.filename else ""
+    return f"{error.strerror or error}{named}"
 
 
 def _problems(task: TaskPlan, machine: Machine) -> Iterator[str]:
@@ -81,18 +89,20 @@ def _problems(task: TaskPlan, machine: Machine) -> Iterator[str]:
         return
     yield from problems(task, container, image)
     for secret in container.secrets:
-        file = secret_file(secret, machine.user_home)
+        file = expanded(secret.file, machine.user_home)
+        words = f'task "{task.name}": the file "{secret.file}" of secret "{secret.name}"'
         if not file.is_file():
-            yield f'task "{task.name}": the file "{secret.file}" of secret "{secret.name}" is missing'
+            yield f"{words} is missing"
         elif not os.access(file, os.R_OK):
-            yield f'task "{task.name}": the file "{secret.file}" of secret "{secret.name}" is not readable'
-        place = os.path.normpath(secret.remote_path)
-        if os.path.isabs(place) and os.path.lexists(place):
+            yield f"{words} is not readable"
+        place = Path(os.path.normpath(secret.remote_path))
+        if place.is_absolute() and os.path.lexists(place):
             yield f'task "{task.name}": secret "{secret.name}" cannot be at "{place}": that exists'
 
 
 def _container(task: TaskPlan) -> ContainerPlan:
-    assert task.container is not None  # the runner gives us RunCommand steps only
+    if task.container is None:  # the runner gives us RunCommand steps only
+        raise TypeError(task.step)
     return task.container
 
 
@@ -107,22 +117,28 @@ class LocalLauncher:
         """Run the attempt in a copy of the image's source, and remove all of it again."""
         if self._secrets is None:
             self._secrets = SecretPlaces(attempt.folder.parent, self._machine.user_home)
+        began = time.monotonic()
         taken = []
         temporary = None
         try:
             for secret in _container(attempt.task).secrets:
-                if os.path.isabs(secret.remote_path):
+                if Path(secret.remote_path).is_absolute():
                     await self._secrets.take(secret)
                     taken.append(secret)
             temporary = Path(tempfile.mkdtemp(prefix="liminal-"))
-            directory = await asyncio.to_thread(self._make_folder, attempt, temporary)
-            ended = await self._run_process(attempt, directory, temporary, output)
+            if await self._make_folder(attempt, temporary):
+                ended = await self._run_process(attempt, temporary, output)
+            else:
+                ended = Exit(status=None, reason="ended before it began")
         except OSError as error:
-            ended = Exit(status=None, reason=f"could not be started: {error}")
+            ended = Exit(status=None, reason=f"could not be started: {_words(error)}")
         finally:
             for secret in taken:
                 await self._secrets.give_back(secret)
-            left = await asyncio.to_thread(_remove, attempt.folder, temporary)
+            if time.monotonic() - began < SHORT_SECONDS:
+                left = _remove(attempt.folder, temporary)
+            else:
+                left = await asyncio.to_thread(_remove, attempt.folder, temporary)
         return Exit(
             status=ended.status,
             reason=ended.reason,
@@ -131,47 +147,55 @@ class LocalLauncher:
             left_behind=ended.left_behind + left,
         )
 
-    def _make_folder(self, attempt: Attempt, temporary: Path) -> Path:
-        """The working directory: the image's source, the volumes and the secrets."""
+    async def _make_folder(self, attempt: Attempt, temporary: Path) -> bool:
+        """Make the working directory; says whether it is complete, or nobody needs it any more."""
         container = _container(attempt.task)
         attempt.folder.mkdir(mode=0o700)
-        _record(attempt.folder, {"temporary": str(temporary)})
+        write_record(attempt.folder / PROCESS_RECORD, {"temporary": str(temporary)})
         _output_file(attempt).touch()
-        directory = attempt.folder / "source"
-        copy_tree(self._machine.images[container.image].source, directory)
-        place_mounts(container.mounts, directory)
+        directory = _working_directory(attempt)
+        loop = asyncio.get_running_loop()
+        until = loop.time() + TURN_SECONDS
+        for _ in copy_tree(self._machine.images[container.image].source, directory):
+            if loop.time() > until:
+                await asyncio.sleep(0)  # let other tasks, and Ctrl-C, have their turn
+                until = loop.time() + TURN_SECONDS
+                if attempt.stop.asked:
+                    return False
+        place_mounts(container.mounts, directory, self._machine.user_home)
         place_secrets(container.secrets, directory, self._machine.user_home)
-        return directory
+        return True
 
     async def _run_process(
-        self, attempt: Attempt, directory: Path, temporary: Path, output: Callable[[bytes], None]
+        self, attempt: Attempt, temporary: Path, output: Callable[[bytes], None]
     ) -> Exit:
         before = oom_kills()
         env = self._environment(attempt, temporary)
-        process = await start(("/bin/sh", "-c", attempt.command), directory, env, output)
+        arguments = ("/bin/sh", "-c", attempt.command)
+        process = start(arguments, _working_directory(attempt), env, output)
         pid = process.session
-        _record(
-            attempt.folder,
+        write_record(
+            attempt.folder / PROCESS_RECORD,
             {"pid": pid, "started": started_at(pid), "temporary": str(temporary)},
         )
-        code, leftover = await finish(process, attempt.stop)
-        notes = tuple(f"ended {words}, which the task left running" for words in leftover)
+        ended = await finish(process, attempt.stop)
         left_behind: tuple[str, ...] = ()
-        if attempt.stop.asked or not process.closed.done():
+        if attempt.stop.asked or not ended.drained:
             # It was ended from outside, or something keeps its output open without being in its
             # session: look for what escaped.
             left_behind = await asyncio.to_thread(_escaped, pid, env)
         return Exit(
-            status=code,
-            reason=explain(code, out_of_memory=oom_kills() > before),
-            outputs=_read_outputs(attempt) if code == 0 else b"",
-            notes=notes,
+            status=ended.code,
+            reason=explain(ended.code, out_of_memory=oom_kills() > before),
+            outputs=_read_outputs(attempt) if ended.code == 0 else b"",
+            notes=tuple(f"ended {words}, which the task left running" for words in ended.leftover),
             left_behind=left_behind,
         )
 
     def _environment(self, attempt: Attempt, temporary: Path) -> Mapping[str, str]:
         image = self._machine.images[_container(attempt.task).image]
         env = {
+            "env": "default",
             **_of_the_machine(self._machine.environ),
             **image.env_vars,
             **_of_the_home(self._machine),
@@ -198,15 +222,11 @@ def _of_the_machine(environ: Mapping[str, str]) -> dict[str, str]:
     }
     # Neither `pip` nor `python` of the environment that Liminal itself, or the user's shell, is in
     # may stand in for one that the image does not have.
-    venv = environ.get("VIRTUAL_ENV")
-    foreign = {os.path.join(venv, "bin")} if venv else set()
-    parts = environ.get("PATH", DEFAULT_PATH).split(os.pathsep)
+    parts = map(Path, environ.get("PATH", DEFAULT_PATH).split(os.pathsep))
     passed["PATH"] = os.pathsep.join(
-        part
+        str(part)
         for part in parts
-        if os.path.isabs(part)
-        and part not in foreign
-        and not os.path.exists(os.path.join(os.path.dirname(part), "pyvenv.cfg"))
+        if part.is_absolute() and not (part.parent / "pyvenv.cfg").exists()
     )
     return passed
 
@@ -221,15 +241,12 @@ def _of_the_home(machine: Machine) -> dict[str, str]:
     return {name.strip(): value for name, equals, value in pairs if equals and name.strip()}
 
 
+def _working_directory(attempt: Attempt) -> Path:
+    return attempt.folder / "source"
+
+
 def _output_file(attempt: Attempt) -> Path:
     return attempt.folder / "output"
-
-
-def _record(folder: Path, content: Mapping[str, object]) -> None:
-    """Write down what must be ended and removed; whole or not at all."""
-    new = folder / f"{PROCESS_RECORD}.new"
-    new.write_text(json.dumps(content), "utf-8")
-    new.replace(folder / PROCESS_RECORD)
 
 
 def _read_outputs(attempt: Attempt) -> bytes:

@@ -24,13 +24,13 @@ def problems(task: TaskPlan, container: ContainerPlan, image: LocalEnvironment) 
     for mount, path in zip(container.mounts, mounts, strict=True):
         if mount.source is None:
             yield f'task "{task.name}": volume "{mount.volume}" is one that only Kubernetes mounts'
-        if not os.path.isabs(path):
+        if not Path(path).is_absolute():
             yield from _inside(task, path, image.source)
         if any(other != path and _is_under(path, other) for other in mounts):
             yield f'task "{task.name}": "{mount.path}" lies inside another mount of the task'
     for secret in container.secrets:
         path = os.path.normpath(secret.remote_path)
-        if not os.path.isabs(path):
+        if not Path(path).is_absolute():
             yield from _inside(task, path, image.source)
         if any(_is_under(path, mount) for mount in mounts):
             yield f'task "{task.name}": the secret "{secret.name}" would be written into a volume'
@@ -47,26 +47,36 @@ def _inside(task: TaskPlan, path: str, source: Path) -> Iterator[str]:
 
 
 def _is_under(path: str, parent: str) -> bool:
-    return os.path.commonpath([os.path.join("/", path), os.path.join("/", parent)]) == os.path.join(
-        "/", parent
-    ) and os.path.isabs(path) == os.path.isabs(parent)
+    """Whether the normal path lies in or at the other; a relative one never in an absolute one."""
+    return Path(path).is_relative_to(parent)
 
 
-def make_volume(mount: MountPlan) -> str:
+def make_volume(mount: MountPlan, user_home: Path) -> Path:
     """The volume's folder, made when it is missing.
 
     Raises:
         RunError: it cannot be made.
     """
-    assert mount.source is not None  # `problems` has said so otherwise
+    folder = _volume_folder(mount, user_home)
     try:
-        if not os.path.exists(mount.source):
-            os.makedirs(mount.source, exist_ok=True)
+        if not folder.exists():
+            folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise RunError(
-            f'volume "{mount.volume}": "{mount.source}" cannot be made: {error.strerror}'
+            f'volume "{mount.volume}": "{folder}" cannot be made: {error.strerror}'
         ) from error
-    return mount.source
+    return folder
+
+
+def _volume_folder(mount: MountPlan, user_home: Path) -> Path:
+    if mount.source is None:  # `problems` has said so to the user
+        raise TypeError(mount)
+    return expanded(mount.source, user_home)
+
+
+def expanded(path: str, user_home: Path) -> Path:
+    """The path, with ``~`` at its begin replaced."""
+    return user_home / path[2:] if path == "~" or path.startswith("~/") else Path(path)
 
 
 def link_volume(mount: MountPlan, machine: Machine) -> None:
@@ -78,8 +88,8 @@ def link_volume(mount: MountPlan, machine: Machine) -> None:
     Raises:
         RunError: something else is there, or we may not write there.
     """
-    path, source = os.path.normpath(mount.path), make_volume(mount)
-    if os.path.exists(path) and os.path.samefile(path, source):
+    path, source = Path(os.path.normpath(mount.path)), make_volume(mount, machine.user_home)
+    if path.exists() and path.samefile(source):
         return
     record = _record(machine, path)
     if os.path.lexists(path) and not _is_ours(record, path):
@@ -89,11 +99,11 @@ def link_volume(mount: MountPlan, machine: Machine) -> None:
         )
     try:
         record.parent.mkdir(parents=True, exist_ok=True)
-        record.write_text(json.dumps({"path": path, "target": source}), "utf-8")
-        os.makedirs(os.path.dirname(path), exist_ok=True)
-        if os.path.islink(path):  # ours, to where the volume was before
-            os.unlink(path)
-        os.symlink(source, path)
+        record.write_text(json.dumps({"path": str(path), "target": str(source)}), "utf-8")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.is_symlink():  # ours, to where the volume was before
+            path.unlink()
+        path.symlink_to(source)
     except OSError as error:
         raise RunError(
             f'volume "{mount.volume}" cannot be mounted at "{path}": {error.strerror}',
@@ -101,29 +111,31 @@ def link_volume(mount: MountPlan, machine: Machine) -> None:
         ) from error
 
 
-def _record(machine: Machine, path: str) -> Path:
-    return machine.home.path / "links" / f"{hashlib.sha256(path.encode()).hexdigest()[:16]}.json"
+def _record(machine: Machine, path: Path) -> Path:
+    return machine.home.path / "links" / f"{_short_hash(str(path))}.json"
 
 
-def _is_ours(record: Path, path: str) -> bool:
+def _short_hash(path: str) -> str:
+    return hashlib.sha256(path.encode(errors="surrogateescape")).hexdigest()[:16]
+
+
+def _is_ours(record: Path, path: Path) -> bool:
     try:
         known = json.loads(record.read_text("utf-8"))
-        return os.path.islink(path) and bool(os.readlink(path) == known["target"])
+        return path.is_symlink() and bool(str(path.readlink()) == known["target"])
     except (OSError, ValueError, KeyError):
         return False
 
 
-def place_mounts(mounts: Sequence[MountPlan], directory: Path) -> None:
+def place_mounts(mounts: Sequence[MountPlan], directory: Path, user_home: Path) -> None:
     """Make the relative paths of the mounts lead to their volumes, hiding what the image has there.
 
     Raises:
         OSError: a link cannot be made.
     """
     for mount in mounts:
-        if os.path.isabs(mount.path) or mount.source is None:
-            continue
-        place = _clear(directory, mount.path)
-        os.symlink(mount.source, place)
+        if not Path(mount.path).is_absolute():
+            _clear(directory, mount.path).symlink_to(_volume_folder(mount, user_home))
 
 
 def place_secrets(secrets: Sequence[SecretPlan], directory: Path, user_home: Path) -> None:
@@ -133,7 +145,7 @@ def place_secrets(secrets: Sequence[SecretPlan], directory: Path, user_home: Pat
         OSError: one cannot be read or written.
     """
     for secret in secrets:
-        if not os.path.isabs(secret.remote_path):
+        if not Path(secret.remote_path).is_absolute():
             copy_secret(secret, _clear(directory, secret.remote_path), user_home)
 
 
@@ -147,20 +159,13 @@ def _clear(directory: Path, path: str) -> Path:
     return place
 
 
-def secret_file(secret: SecretPlan, user_home: Path) -> Path:
-    """The secret's file on this machine."""
-    if secret.file == "~" or secret.file.startswith("~/"):
-        return user_home / secret.file[2:]
-    return Path(secret.file)
-
-
 def copy_secret(secret: SecretPlan, place: Path, user_home: Path) -> None:
     """A copy of the secret that only its owner can read.
 
     Raises:
         OSError: it cannot be read or written.
     """
-    content = secret_file(secret, user_home).read_bytes()
+    content = expanded(secret.file, user_home).read_bytes()
     descriptor = os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o400)
     with open(descriptor, "wb") as copy:
         copy.write(content)
@@ -169,7 +174,7 @@ def copy_secret(secret: SecretPlan, place: Path, user_home: Path) -> None:
 @dataclass(slots=True)
 class _Held:
     file: str
-    folders: list[str]
+    folders: list[Path]
     users: int = 0
 
 
@@ -185,7 +190,7 @@ class SecretPlaces:
 
     folder: Path
     user_home: Path
-    _held: dict[str, _Held] = field(default_factory=dict)
+    _held: dict[Path, _Held] = field(default_factory=dict)
     _freed: asyncio.Condition = field(default_factory=asyncio.Condition)
 
     async def take(self, secret: SecretPlan) -> None:
@@ -194,30 +199,32 @@ class SecretPlaces:
         Raises:
             OSError: something else is there, or we may not write there.
         """
-        path, file = os.path.normpath(secret.remote_path), secret.file
+        path = Path(os.path.normpath(secret.remote_path))
         async with self._freed:
             await self._freed.wait_for(
-                lambda: path not in self._held or self._held[path].file == file
+                lambda: path not in self._held or self._held[path].file == secret.file
             )
             if path not in self._held:
-                folders = _missing_folders(path)
-                copy = self._copy_of(path)
-                copy.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-                with open(self.folder / RECORD, "a", encoding="utf-8") as record:
-                    record.write(json.dumps(path) + "\n")
-                try:
-                    copy_secret(secret, copy, self.user_home)
-                    os.makedirs(os.path.dirname(path), exist_ok=True)
-                    os.symlink(copy, path)
-                except OSError:
-                    copy.unlink(missing_ok=True)
-                    raise
-                self._held[path] = _Held(file, folders)
+                self._held[path] = self._make(secret, path)
             self._held[path].users += 1
+
+    def _make(self, secret: SecretPlan, path: Path) -> _Held:
+        copy, folders = self._copy_of(path), _missing_folders(path)
+        copy.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with (self.folder / RECORD).open("a", encoding="utf-8") as record:
+            record.write(json.dumps(str(path)) + "\n")
+        try:
+            copy_secret(secret, copy, self.user_home)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.symlink_to(copy)
+        except OSError:
+            copy.unlink(missing_ok=True)
+            raise
+        return _Held(secret.file, folders)
 
     async def give_back(self, secret: SecretPlan) -> None:
         """Remove the path and the copy once nobody needs them."""
-        path = os.path.normpath(secret.remote_path)
+        path = Path(os.path.normpath(secret.remote_path))
         async with self._freed:
             held = self._held[path]
             held.users -= 1
@@ -228,28 +235,23 @@ class SecretPlaces:
             self._copy_of(path).unlink(missing_ok=True)
             for folder in held.folders:
                 with contextlib.suppress(OSError):  # something else has moved in
-                    os.rmdir(folder)
+                    folder.rmdir()
             self._freed.notify_all()
 
-    def _copy_of(self, path: str) -> Path:
-        return self.folder / "secrets" / hashlib.sha256(path.encode()).hexdigest()[:16]
+    def _copy_of(self, path: Path) -> Path:
+        return self.folder / "secrets" / _short_hash(str(path))
 
 
-def _missing_folders(path: str) -> list[str]:
+def _missing_folders(path: Path) -> list[Path]:
     """The folders above `path` that are not there, innermost first."""
-    missing = []
-    parent = os.path.dirname(path)
-    while not os.path.lexists(parent):
-        missing.append(parent)
-        parent = os.path.dirname(parent)
-    return missing
+    return [folder for folder in path.parents if not os.path.lexists(folder)]
 
 
-def remove_link(path: str, folder: Path) -> None:
+def remove_link(path: Path, folder: Path) -> None:
     """Remove the link at that path if it leads into `folder`."""
     with contextlib.suppress(OSError):
-        if os.path.islink(path) and Path(os.readlink(path)).is_relative_to(folder):
-            os.unlink(path)
+        if path.is_symlink() and path.readlink().is_relative_to(folder):
+            path.unlink()
 
 
 def remove_recorded(folder: Path) -> None:
@@ -260,4 +262,4 @@ def remove_recorded(folder: Path) -> None:
         return
     for line in lines:
         with contextlib.suppress(ValueError):  # cut off when the run was killed: nothing was made
-            remove_link(json.loads(line), folder)
+            remove_link(Path(json.loads(line)), folder)

@@ -1,9 +1,13 @@
 """Processes on this machine: each in a session of its own, so that nothing of it outlives it."""
 
 import asyncio
+import contextlib
 import os
 import signal
+import subprocess
+import threading
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,49 +25,88 @@ POLL_SECONDS = 0.02
 """Between two looks at a session that is being ended: not every system tells when it is empty."""
 
 
-class Process(asyncio.SubprocessProtocol):
-    """A running command. `exited` gets its return code, `closed` is done once its output ended."""
+READ_BYTES = 256 * 1024
+"""How much of a command's output is taken at once; the rest waits in the pipe, and it with it."""
 
-    def __init__(self, output: Callable[[bytes], None]) -> None:
-        loop = asyncio.get_running_loop()
+
+class Process:
+    """A running command. `exited` gets its return code, `closed` is done once its output ended.
+
+    Not one of asyncio's: those start a thread for each process before Python 3.12.
+    """
+
+    def __init__(self, popen: "subprocess.Popen[bytes]", output: Callable[[bytes], None]) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._popen = popen
         self._output = output
-        self._transport: asyncio.SubprocessTransport | None = None
-        self.exited: asyncio.Future[int] = loop.create_future()
-        self.closed: asyncio.Future[None] = loop.create_future()
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Keep the transport."""
-        assert isinstance(transport, asyncio.SubprocessTransport)
-        self._transport = transport
-
-    def pipe_data_received(self, fd: int, data: bytes) -> None:
-        """Pass on what it wrote."""
-        self._output(data)
-
-    def pipe_connection_lost(self, fd: int, exc: Exception | None) -> None:
-        """Its output has ended."""
-        if not self.closed.done():
-            self.closed.set_result(None)
-
-    def process_exited(self) -> None:
-        """It has ended."""
-        code = self.transport.get_returncode()
-        if not self.exited.done():
-            self.exited.set_result(0 if code is None else code)
-
-    @property
-    def transport(self) -> asyncio.SubprocessTransport:
-        """The event loop's side of it."""
-        assert self._transport is not None
-        return self._transport
+        self.exited: asyncio.Future[int] = self._loop.create_future()
+        self.closed: asyncio.Future[None] = self._loop.create_future()
+        self._pipe = popen.stdout
+        if self._pipe is not None:
+            os.set_blocking(self._pipe.fileno(), False)
+            self._loop.add_reader(self._pipe.fileno(), self._read)
+        self._pidfd = _pidfd_of(popen.pid)
+        if self._pidfd is None:
+            threading.Thread(target=self._wait, name="liminal-wait", daemon=True).start()
+        else:
+            self._loop.add_reader(self._pidfd, self._ended)
 
     @property
     def session(self) -> int:
         """Its process id, which is that of its session too."""
-        return self.transport.get_pid()
+        return self._popen.pid
+
+    def close(self) -> None:
+        """Read no more of its output, and forget it; it must have ended."""
+        self._close_pipe()
+        self._close_pidfd()
+
+    def _read(self) -> None:
+        try:
+            data = os.read(self._pipe.fileno(), READ_BYTES) if self._pipe is not None else b""
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""
+        if data:
+            self._output(data)
+        else:
+            self._close_pipe()
+
+    def _close_pipe(self) -> None:
+        if self._pipe is not None:
+            self._loop.remove_reader(self._pipe.fileno())
+            self._pipe.close()
+            self._pipe = None
+        if not self.closed.done():
+            self.closed.set_result(None)
+
+    def _wait(self) -> None:
+        self._popen.wait()
+        with contextlib.suppress(RuntimeError):  # the event loop is gone: nobody waits
+            self._loop.call_soon_threadsafe(self._ended)
+
+    def _ended(self) -> None:
+        self._close_pidfd()
+        if not self.exited.done():
+            self.exited.set_result(self._popen.wait())
+
+    def _close_pidfd(self) -> None:
+        if self._pidfd is not None:
+            self._loop.remove_reader(self._pidfd)
+            os.close(self._pidfd)
+            self._pidfd = None
 
 
-async def start(
+def _pidfd_of(pid: int) -> int | None:
+    """A file that can be read once the process has ended; None where the system has no such."""
+    try:
+        return os.pidfd_open(pid)
+    except (AttributeError, OSError):  # macOS; Linux before 5.3, and some sandboxes
+        return None
+
+
+def start(
     arguments: Sequence[str], cwd: Path, env: Mapping[str, str], output: Callable[[bytes], None]
 ) -> Process:
     """The process of that command, with stdout and stderr in one, as a container's log has them.
@@ -71,26 +114,36 @@ async def start(
     Raises:
         OSError: it cannot be started.
     """
-    loop = asyncio.get_running_loop()
-    _, process = await loop.subprocess_exec(
-        lambda: Process(output),
-        *arguments,
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
+    popen = subprocess.Popen(
+        arguments,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
         cwd=cwd,
-        env=dict(env),
+        env=env,
+        bufsize=0,
         start_new_session=True,
     )
-    return process
+    return Process(popen, output)
 
 
-async def finish(process: Process, stop: Stop) -> tuple[int, tuple[str, ...]]:
-    """Wait until it ends, or `stop` is asked; then end what remains of its session.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ended:
+    """How a process ended.
 
-    Returns:
-        Its return code, and the processes that it had left running.
+    Attributes:
+        code: its return code, minus the number of the signal that killed it.
+        leftover: the processes that it had left running, in words; they are ended.
+        drained: whether its output ended too; else somebody outside of its session holds it.
     """
+
+    code: int
+    leftover: tuple[str, ...]
+    drained: bool
+
+
+async def finish(process: Process, stop: Stop) -> Ended:
+    """Wait until it ends, or `stop` is asked; then end what remains of its session."""
     asked = asyncio.ensure_future(stop.wait())
     orderly = False
     try:
@@ -104,13 +157,14 @@ async def finish(process: Process, stop: Stop) -> tuple[int, tuple[str, ...]]:
         code = await process.exited
         if not process.closed.done():
             await asyncio.wait({process.closed}, timeout=DRAIN_SECONDS)
+        drained = process.closed.done()
         orderly = True
-        return code, leftover
+        return Ended(code=code, leftover=leftover, drained=drained)
     finally:
         asked.cancel()
         if not orderly:  # cancelled: better killed than left running
             signal_session(process.session, signal.SIGKILL)
-        process.transport.close()
+        process.close()
 
 
 async def end_leftover(session: int) -> tuple[str, ...]:

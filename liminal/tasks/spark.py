@@ -20,9 +20,9 @@ class Spark:
             "examples": ["job.py"],
         },
         "class": {
-            "description": "The main class of a jar.",
+            "description": "The main class of a jar; by default the one that its manifest names.",
             "type": "string",
-            "default": None,
+            "minLength": 1,
             "examples": ["org.example.Job"],
         },
         "master": {

@@ -13,13 +13,13 @@ class Sql:
 
     properties: ClassVar[Mapping[str, Schema]] = {
         "query": {
-            "description": "The query.",
+            "description": "The query; by default that of query_file.",
             "type": "string",
             "minLength": 1,
             "examples": ["SELECT 1"],
         },
         "query_file": {
-            "description": "A file with the query, relative to this file.",
+            "description": "A file with the query, relative to this one; by default query holds it.",
             "type": "string",
             "minLength": 1,
             "examples": ["sql/daily.sql"],
@@ -31,15 +31,15 @@ class Sql:
             "examples": ["warehouse"],
         },
         "output_table": {
-            "description": "A table that is made of the result.",
+            "description": "A table that is made of the result; by default none.",
             "type": "string",
-            "default": None,
+            "minLength": 1,
             "examples": ["daily_totals"],
         },
         "output_path": {
-            "description": "Where the result is written.",
+            "description": "Where the result is written; by default nowhere.",
             "type": "string",
-            "default": None,
+            "minLength": 1,
             "examples": ["s3://bucket/daily/"],
         },
     }

@@ -17,7 +17,7 @@ import pytest
 
 from liminal.home import Home
 from liminal.images.engines.local import LocalEngine, LocalImage
-from liminal.images.events import BuildEvent
+from liminal.images.events import BuildEvent, Step
 from liminal.images.python import Python
 from liminal.images.python_server import PythonServer
 from liminal.images.recipe import ImagePlan
@@ -61,7 +61,9 @@ def build_wheel(folder, config_settings=None, metadata_directory=None):
     info = "{name}-1.0.dist-info"
     with zipfile.ZipFile(pathlib.Path(folder, "{name}-1.0-py3-none-any.whl"), "w") as archive:
         archive.write("{name}.py")
-        archive.writestr(info + "/METADATA", "Metadata-Version: 2.1\\nName: {name}\\nVersion: 1.0\\n")
+        archive.writestr(
+            info + "/METADATA", "Metadata-Version: 2.1\\nName: {name}\\nVersion: 1.0\\n"
+        )
         archive.writestr(
             info + "/WHEEL", "Wheel-Version: 1.0\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n"
         )
@@ -134,7 +136,7 @@ class Builder:
         return [event for event in self.events if isinstance(event, kind)]
 
     def steps(self) -> list[str]:
-        return [event.name for event in self.events if type(event).__name__ == "Step"]
+        return [event.name for event in self.events if isinstance(event, Step)]
 
     def environments(self) -> list[str]:
         folder = self.home / "environments"
@@ -180,11 +182,21 @@ def build_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     (folder / "conftest_of_images.py").write_text(Path(__file__).read_text())
     started: list[subprocess.Popen[str]] = []
 
-    def start(project: Project, home: Path, *, wrapper: str = "", **environ: str) -> Any:
+    def start(
+        project: Project, home: Path, *, wrapper: str = "", keys: Any = None, **environ: str
+    ) -> Any:
         code = f"{wrapper}\n{BUILD}"
-        root = str(Path(__file__).parents[2])
+        root = os.pathsep.join([str(Path(__file__).parents[2]), *sys.path])
         process = subprocess.Popen(
-            [sys.executable, "-c", code, str(folder), str(project.folder), str(home), "{}"],
+            [
+                sys.executable,
+                "-c",
+                code,
+                str(folder),
+                str(project.folder),
+                str(home),
+                repr(keys or {}),
+            ],
             env={**os.environ, "PYTHONPATH": root, **environ},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -100,7 +100,9 @@ def start() -> TaskPlan:
 
 
 def end(*depends_on: str) -> TaskPlan:
-    return task("end", None, *depends_on, step=ReportMetrics(moment="end"), rule=TriggerRule.ALL_DONE)
+    return task(
+        "end", None, *depends_on, step=ReportMetrics(moment="end"), rule=TriggerRule.ALL_DONE
+    )
 
 
 def operator(name: str) -> TaskPlan:
@@ -155,8 +157,12 @@ class Bench:
 
     def lines(self, label: str) -> list[str]:
         """What the task wrote."""
-        return [line for one in self.events if type(one).__name__ == "TaskOutput"
-                and one.label == label for line in one.lines]
+        return [
+            line
+            for one in self.events
+            if type(one).__name__ == "TaskOutput" and one.label == label
+            for line in one.lines
+        ]
 
 
 def bench(folder: Path, environment: Path, environ: Mapping[str, str] | None = None) -> Bench:

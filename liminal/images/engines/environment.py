@@ -24,12 +24,15 @@ from liminal.lock import Holder, hold
 _FORMAT = 1
 _KEY_LENGTH = 24
 
-# What changes the packages that the same requirements give; values may hold passwords, and are
-# hashed, never stored.
-_SETTINGS = re.compile(
+SETTINGS = re.compile(
     r"(?:UV|PIP)_(?:\w*INDEX\w*|FIND_LINKS|CONSTRAINT|OVERRIDE|PRE|PRERELEASE|RESOLUTION|"
     r"EXCLUDE_NEWER|NO_BINARY|ONLY_BINARY|NO_BUILD|CONFIG_FILE|TORCH_BACKEND)"
 )
+"""Variables that change which packages the same requirements give.
+
+Their values may hold passwords: they are hashed, never stored.
+"""
+
 _SYSTEM_CONFIGURATION = ("/etc/pip.conf", "/etc/uv/uv.toml")
 _USER_CONFIGURATION = (".config/pip/pip.conf", ".pip/pip.conf", ".config/uv/uv.toml")
 
@@ -63,6 +66,7 @@ class Environments:
         """The environment for the key, made unless it is there.
 
         Args:
+            key: see `environment_key`.
             fill: makes it in the folder it is given, which does not exist; its second argument is
                 the descriptor of the lock, for `Processes.run`.
             again: make a new one beside a complete one, which may be in use, and then take it.
@@ -106,6 +110,9 @@ def environment_key(
     """Of what decides which packages an environment holds, and for which interpreter.
 
     Args:
+        recipe: for its requirements, and the settings that matter to an installer.
+        interpreter: what the environment is made for.
+        environ: for the variables that installers read.
         home: the user's, where installers have their configuration.
 
     Raises:
@@ -129,13 +136,21 @@ def _parts(
     for file in (*needed.files, *needed.included, *((needed.lock,) if needed.lock else ())):
         yield f"{file.name} {hash_file(file)}"
     for package in needed.packages:
-        found = (
-            read_context(recipe.name, package).digest if package.is_dir() else hash_file(package)
-        )
-        yield f"{package.name} {found}"
-    for name in sorted(filter(_SETTINGS.fullmatch, environ)):
+        yield from _package(recipe.name, package)
+    for name in sorted(filter(SETTINGS.fullmatch, environ)):
         yield f"{name}={environ[name]}"
     yield from _configuration(recipe, environ, home)
+
+
+def _package(image: str, package: Path) -> Iterator[str]:
+    """A local package; without what building it leaves there, or it would never be the same."""
+    if not package.is_dir():
+        yield f"{package.name} {hash_file(package)}"
+        return
+    for entry in read_context(image, package).entries:
+        top = entry.path.split("/", 1)[0]
+        if top not in ("build", "dist") and ".egg-info" not in entry.path:
+            yield f"{package.name}/{entry.path} {entry.target} {entry.digest}"
 
 
 def _configuration(recipe: Recipe, environ: Mapping[str, str], home: Path) -> Iterator[str]:

@@ -52,6 +52,7 @@ def find_interpreter(
     Args:
         wanted: two numbers or three; None takes the default version where this machine has it,
             else the interpreter that runs Liminal.
+        environ: for the path, and the folders of pyenv and uv.
         cache: file that remembers what interpreters said about themselves.
 
     Raises:
@@ -170,8 +171,10 @@ def _question(path: Path, environ: Mapping[str, str]) -> Interpreter | None:
         )
     except (OSError, subprocess.SubprocessError):
         return None
-    executable, version, tag = done.stdout.strip().split("\n")
-    return Interpreter(path=os.path.realpath(executable), version=version, tag=tag)
+    lines = done.stdout.strip().split("\n")
+    if len(lines) != 3:
+        return None
+    return Interpreter(path=os.path.realpath(lines[0]), version=lines[1], tag=lines[2])
 
 
 def _read_cache(path: Path) -> dict[str, dict[str, object]]:

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from liminal.files import make_private_folder, remove_tree
+from liminal.images.engines.environment import SETTINGS
 from liminal.images.recipe import Recipe
 
 SECRETS_VARIABLE = "LIMINAL_BUILD_SECRETS"
@@ -25,8 +26,13 @@ def lent(recipe: Recipe, scratch: Path, environ: Mapping[str, str]) -> Iterator[
     """
     remove_tree(scratch)  # a killed build leaves its own
     make_private_folder(scratch)
+    kept = dict(environ)
+    if recipe.pip_conf is not None:
+        # pip takes an index from the environment before the one in a file, and who gives an image
+        # a file means that file.
+        kept = {name: value for name, value in environ.items() if not SETTINGS.fullmatch(name)}
     try:
-        yield {**environ, **_variables(recipe, scratch, environ)}
+        yield {**kept, **_variables(recipe, scratch, environ)}
     finally:
         remove_tree(scratch)
 

@@ -127,6 +127,11 @@ class LocalEngine:
             BuildError: some of it is missing or out of bounds, or cannot be read.
         """
         recipe = self._type(image).recipe(image.image, Path(image.folder))
+        if recipe.dockerfile is not None:
+            raise BuildError(
+                f'image "{recipe.name}": the local engine cannot build a Dockerfile',
+                hint="build it with --engine docker",
+            )
         interpreter = find_interpreter(recipe.python_version, self.environ, self.memory)
         return Inputs(
             app=image.app,
@@ -183,8 +188,10 @@ def _explained(name: str, home: Home) -> Iterator[None]:
     except OSError as error:
         place = Path(str(error.filename or home.path))
         reason = f'image "{name}": "{place}": {error.strerror or error}'
-        if not place.is_relative_to(home.path):
-            raise BuildError(reason, hint="make it readable, or take it out of the image") from error
+        if not (place.is_relative_to(home.path) or home.path.is_relative_to(place)):
+            raise BuildError(
+                reason, hint="make it readable, or take it out of the image"
+            ) from error
         full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
         advice = "free some space" if full else "make the folder writable"
         hint = f"{advice}, or set LIMINAL_HOME to a folder elsewhere"

@@ -68,10 +68,24 @@ def _told(name: str, report: Report) -> Callable[[Holder], None]:
 
     def tell(holder: Holder) -> None:
         # Another thread of this build, with an image that has the same requirements, is no news.
-        if holder.pid != os.getpid() or holder.host != os.uname().nodename:
+        here = holder.host == os.uname().nodename
+        if here and holder.pid is not None and not _is_alive(holder.pid):
+            # The installer that it had started, which holds on to the lock.
+            report(Note(image=name, message="waits for a process that a killed build has left"))
+        elif not here or holder.pid != os.getpid():
             report(Waiting(image=name, pid=holder.pid, host=holder.host))
 
     return tell
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def _remark(inputs: Inputs, report: Report) -> None:
@@ -150,8 +164,7 @@ class _Making:
     def base(self) -> Path:
         """The environment with the requirements; made unless it is there."""
         environ = installer_environ(self.engine.environ)
-        uv = find_uv(self.engine.uv, environ)
-        interpreter = self._interpreter(uv)
+        interpreter = self._interpreter()
         recipe = self.inputs.recipe
         key = self.engine.key(recipe, interpreter)
 
@@ -161,12 +174,14 @@ class _Making:
                 Installer(
                     recipe=recipe,
                     interpreter=interpreter,
-                    uv=uv,
+                    uv=find_uv(self.engine.uv, environ),
                     environ=lent_environ,
                     scratch=scratch,
                     lock=lock,
                     steps=self.steps,
                 ).fill(path)
+            if self.engine.key(recipe, interpreter) != key:
+                raise Changed("the requirements")
 
         return self._environment(key, fill, again=recipe.no_cache)
 
@@ -191,14 +206,14 @@ class _Making:
         }
         write_atomic(folder / "image.json", json.dumps(record, indent=1).encode())
 
-    def _interpreter(self, uv: str | None) -> Interpreter:
+    def _interpreter(self) -> Interpreter:
         wanted = self.inputs.recipe.python_version
         if self.inputs.interpreter is not None or wanted is None:
             return self.inputs.interpreter or running_interpreter()
         self.steps.begin(f"getting Python {wanted}")
         return download_interpreter(
             wanted,
-            uv,
+            find_uv(self.engine.uv, self.engine.environ),
             environ=self.engine.environ,
             memory=self.engine.memory,
             steps=self.steps,

@@ -53,6 +53,7 @@ class Processes:
         """Runs the command to its end, and ends whatever it leaves in the background.
 
         Args:
+            arguments: the command and its words; no shell reads them.
             folder: the working directory.
             environ: all of its environment.
             output: called with each line that it writes, from another thread.

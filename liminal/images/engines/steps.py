@@ -42,6 +42,11 @@ class Steps:
         """Runs a process of the step.
 
         Args:
+            what: the step, for the sentence "what failed".
+            arguments: the command and its words.
+            folder: the working directory.
+            environ: all of the environment.
+            hint: what the user can do when it fails.
             lock: descriptor of the lock that the process holds on to when this one is killed.
 
         Raises:

@@ -15,6 +15,7 @@ def find_uv(named: str | None, environ: Mapping[str, str]) -> str | None:
 
     Args:
         named: the binary to try; None for the one that came with Liminal.
+        environ: to run it in.
     """
     try:
         path = named or _installed()
@@ -39,6 +40,10 @@ def download_interpreter(
     """The interpreter of that version, which this machine did not have, downloaded by uv.
 
     Args:
+        wanted: the version.
+        uv: its binary, or None where it cannot run.
+        environ: for uv.
+        steps: what reports and runs.
         memory: see `find_interpreter`.
         lock: see `Steps.run`.
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from liminal.model import Text
 from liminal.plan.dag import PipelinePlan, TaskPlan
 from liminal.plugins import Plugins
 from liminal.runners import Attempt, Exit, Launcher, Machine, Stop
@@ -90,12 +91,17 @@ async def run_copy(task: TaskPlan, index: int, context: Context) -> CopyResult:
     try:
         if task.when is not None and not holds(task.when, scope):
             return CopyResult(state=TaskState.SKIPPED, reason="its condition is false")
-        assert isinstance(task.step, RunCommand)
-        command = resolve_command(task.step.command, scope)
+        command = resolve_command(_command(task), scope)
         env_vars = _environment(task, index, scope, context)
     except Unresolved as problem:
-        return CopyResult(state=TaskState.FAILED, reason=f"{problem} has no value")
+        return CopyResult(state=TaskState.FAILED, reason=str(problem))
     return await _Tries(task, index, command, env_vars, context).run()
+
+
+def _command(task: TaskPlan) -> Text:
+    if not isinstance(task.step, RunCommand):  # `find_launchers` refuses all else
+        raise TypeError(task.step)
+    return task.step.command
 
 
 def _environment(task: TaskPlan, index: int, scope: Scope, context: Context) -> Mapping[str, str]:
@@ -104,11 +110,11 @@ def _environment(task: TaskPlan, index: int, scope: Scope, context: Context) -> 
     Raises:
         Unresolved: a placeholder has no value.
     """
-    assert task.container is not None
+    own = task.container.env_vars if task.container is not None else {}
     plan, supplied = context.plan, context.values.supplied
     return {
         **({"env": supplied["env"]} if "env" in supplied else {}),
-        **{name: resolve_plain(text, scope) for name, text in task.container.env_vars.items()},
+        **{name: resolve_plain(text, scope) for name, text in own.items()},
         "LIMINAL_SPLIT_ID": str(index),
         "LIMINAL_NUM_SPLITS": str(len(task.copies)),
         **task.copies[index],

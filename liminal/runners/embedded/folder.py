@@ -11,19 +11,21 @@ One folder a run::
 
 import contextlib
 import fcntl
-import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 from liminal.errors import RunError
-from liminal.files import remove_tree, write_atomic
+from liminal.files import remove_tree
 from liminal.home import Home
 
 KEPT_RUNS = 20
 """Runs of a pipeline that are kept."""
+
+RECORD = "run.json"
+"""What the run is, and how it ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,15 +75,6 @@ def make_folder(home: Home, app: str, pipeline: str, now: datetime) -> RunFolder
             f'the folder for the run cannot be made in "{parent}": {error.strerror}',
             hint="LIMINAL_HOME names the folder that Liminal writes to",
         ) from error
-
-
-def write_record(path: Path, record: Mapping[str, object]) -> None:
-    """Write down what the run is; whole or not at all.
-
-    Raises:
-        OSError: it cannot be written.
-    """
-    write_atomic(path / "run.json", json.dumps(record, indent=1).encode())
 
 
 def release(folder: RunFolder) -> tuple[str, ...]:
@@ -144,7 +137,10 @@ def _take_lock(run: Path) -> int | None:
 
 
 def _new_lock(run: Path) -> int:
-    """The lock of a new run; it gets its name when we hold it, lest another run takes us for dead."""
+    """The lock of a new run.
+
+    It gets its name once we hold it, lest another run takes us for dead.
+    """
     unnamed = run / "lock.new"
     lock = os.open(unnamed, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
     fcntl.flock(lock, fcntl.LOCK_EX)

@@ -30,9 +30,12 @@ class Output:
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._rest = ""
         self._timer: asyncio.TimerHandle | None = None
+        self._closed = False
 
     def __call__(self, data: bytes) -> None:
         """Take what the task has written."""
+        if self._closed:  # something that left the task's session writes on
+            return
         self._log.write(data)
         self._take(self._decoder.decode(data))
         if self._rest and self._timer is None:
@@ -41,6 +44,7 @@ class Output:
 
     def close(self) -> None:
         """Show and write what is still held."""
+        self._closed = True
         self._take(self._decoder.decode(b"", final=True))
         self._show_rest()
         self._log.close()
@@ -86,6 +90,7 @@ class _Log:
             self._fail(error)
 
     def write(self, data: bytes) -> None:
+        """Append the bytes, as long as there is room."""
         if self._file is None:
             return
         kept = data[: self._room]
@@ -103,6 +108,7 @@ class _Log:
             self._fail(error)
 
     def close(self) -> None:
+        """No more will come."""
         if self._file is not None:
             file, self._file = self._file, None
             try:

@@ -3,6 +3,15 @@
 from collections.abc import Mapping
 from datetime import datetime, timedelta, timezone
 
+_MOMENTS = (
+    "logical_date",
+    "execution_date",
+    "next_execution_date",
+    "prev_execution_date",
+    "data_interval_start",
+    "data_interval_end",
+)
+
 
 def macros(logical_date: datetime, run_id: str) -> Mapping[str, str]:
     """Name -> value, for a run that was started by hand at that moment.
@@ -27,8 +36,8 @@ def macros(logical_date: datetime, run_id: str) -> Mapping[str, str]:
         "ts": moment.isoformat(),
         "ts_nodash": moment.strftime("%Y%m%dT%H%M%S"),
         "ts_nodash_with_tz": moment.strftime("%Y%m%dT%H%M%S+0000"),
-        "logical_date": moment.isoformat(sep=" "),
-        "execution_date": moment.isoformat(sep=" "),
+        **{name: moment.isoformat(sep=" ") for name in _MOMENTS},
         "run_id": run_id,
         "dag_run.run_id": run_id,
+        "env": "default",
     }

@@ -4,9 +4,9 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from liminal.files import write_atomic
 from liminal.plan.dag import TaskPlan
 from liminal.runners import OUTPUT_LIMIT
+from liminal.runners.records import read_record, write_record
 
 
 class BadOutputs(Exception):
@@ -64,16 +64,12 @@ def store_outputs(run: Path, task: str, values: Mapping[str, str]) -> None:
     """
     file = _file(run, task)
     file.parent.mkdir(mode=0o700, exist_ok=True)
-    write_atomic(file, json.dumps(values).encode())
+    write_record(file, values)
 
 
 def read_outputs(run: Path, task: str) -> Mapping[str, str] | None:
     """The outputs of a task in that run; None when it has none there."""
-    try:
-        values = json.loads(_file(run, task).read_bytes())
-    except (OSError, ValueError):
-        return None
-    return values if isinstance(values, dict) else None
+    return read_record(_file(run, task)) or None
 
 
 def _file(run: Path, task: str) -> Path:

@@ -1,6 +1,5 @@
 """What is made sure of before anything runs: all that can be known to be wrong, at once."""
 
-import difflib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -17,6 +16,7 @@ from liminal.runners.embedded.outputs import output_names, read_outputs
 from liminal.runners.embedded.selection import select, upstream
 from liminal.runners.embedded.values import Scope, placeholders, unresolved, used
 from liminal.steps import CallOperator, ReportMetrics, RunCommand
+from liminal.suggest import nearest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,7 +149,7 @@ def check_placeholders(
         for copy in task.copies:
             scope = values.scope(task, copy, outputs, pending)
             for problem in unresolved(task, scope):
-                found.append(f'task "{task.name}": {problem} has no value')
+                found.append(f'task "{task.name}": {problem}')
     if not found:
         return
     partial = len(tasks) < len(plan.tasks) and any("{{ tasks." in line for line in found)
@@ -176,8 +176,8 @@ def unused_variables(plan: PipelinePlan, request: Request) -> Iterator[str]:
     known |= {name.rpartition("conf.")[2] for name in known if name.startswith("dag_run.conf.")}
     known |= {name.removeprefix("params.") for name in known}
     for name in sorted(request.variables.keys() - known):
-        near = difflib.get_close_matches(name, sorted(known), n=1)
-        suggestion = f'; did you mean "{near[0]}"?' if near else ""
+        near = nearest(name, sorted(known))
+        suggestion = f'; did you mean "{near}"?' if near else ""
         yield f'nothing in the pipeline uses --var "{name}"{suggestion}'
 
 

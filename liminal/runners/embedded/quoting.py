@@ -1,4 +1,4 @@
-"""Values that a run supplies, in a shell command: each becomes part of one word, never syntax. Pure.
+"""Values that a run supplies, in a shell command: part of one word each, never syntax. Pure.
 
 The command itself is the user's and is pasted as written. To quote a value one must know what
 stands around it: between double quotes, ``'$(id)'`` would run. So the text before it is read as a
@@ -41,9 +41,12 @@ def command(fragments: Iterable[Fragment]) -> str:
     Raises:
         Unquotable: one of them stands where it cannot be quoted; says where.
     """
+    known = tuple(fragments)
+    if not any(fragment.supplied for fragment in known):
+        return plain(known)
     shell = _Shell()
     parts = []
-    for supplied, group in groupby(fragments, key=lambda fragment: fragment.supplied):
+    for supplied, group in groupby(known, key=lambda fragment: fragment.supplied):
         if supplied:
             parts += [shell.quote(fragment.text) for fragment in group]
         else:
@@ -77,6 +80,7 @@ class _Shell:
     last: str = "\n"
 
     def quote(self, value: str) -> str:
+        """The value as part of a word, where the text has come to."""
         refused = self.refused or self.open_end
         if refused:
             raise Unquotable(refused)
@@ -91,6 +95,7 @@ class _Shell:
         return around + quoted + around
 
     def read(self, text: str) -> None:
+        """Go on with text that is the user's own."""
         self.open_end = None
         position = 0
         while position < len(text) and not self.refused:

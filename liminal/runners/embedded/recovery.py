@@ -1,7 +1,6 @@
 """What a killed run left behind: its processes, working copies and secrets, ended and removed."""
 
 import asyncio
-import json
 import os
 import signal
 from pathlib import Path
@@ -9,7 +8,7 @@ from typing import Any
 
 from liminal.files import remove_tree
 from liminal.home import Home
-from liminal.runners.embedded.folder import abandoned, write_record
+from liminal.runners.embedded.folder import RECORD, abandoned
 from liminal.runners.places import remove_recorded
 from liminal.runners.processes import (
     describe,
@@ -19,6 +18,7 @@ from liminal.runners.processes import (
     signal_session,
     started_at,
 )
+from liminal.runners.records import PROCESS_RECORD, read_record, write_record
 
 GRACE_SECONDS = 3.0
 """How long what a killed run left running may take to end, before it is killed."""
@@ -38,9 +38,11 @@ async def recover(home: Home) -> tuple[str, ...]:
 
 
 async def _recover(run: Path) -> list[str]:
-    record = _read(run / "run.json")
-    attempts = [_read(file) for file in sorted((run / "work").glob("*/process.json"))]
-    told = [f"run {run.name} of pipeline {run.parent.name} was killed"]
+    record = read_record(run / RECORD)
+    attempts = [read_record(file) for file in sorted((run / "work").glob(f"*/{PROCESS_RECORD}"))]
+    # A run that ended by itself but could not remove all is not one that was killed.
+    killed = record.get("state", "running") == "running"
+    told = [f"run {run.name} of pipeline {run.parent.name} was killed"] if killed else []
     told += [f"ended {words} of it" for words in await _end(run, attempts)]
     remove_recorded(run / "work")
     try:
@@ -48,10 +50,11 @@ async def _recover(run: Path) -> list[str]:
             if "temporary" in attempt:
                 remove_tree(Path(attempt["temporary"]))
         remove_tree(run / "work")
+        if killed:
+            write_record(run / RECORD, {**record, "state": "killed"})
+        (run / "lock").unlink(missing_ok=True)
     except OSError as error:
-        return [*told, f"what it left could not be removed: {error}"]
-    write_record(run, {**record, "state": "killed"})
-    (run / "lock").unlink(missing_ok=True)
+        return [*told, f"what run {run.name} left could not be removed: {error}"]
     return told
 
 
@@ -82,11 +85,3 @@ def _is_the_same(attempt: dict[str, Any]) -> bool:
     now = started_at(attempt["pid"]) if "pid" in attempt else None
     then = attempt.get("started")
     return now is not None and then is not None and abs(now - then) < _SAME_START_SECONDS
-
-
-def _read(file: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(file.read_bytes())
-    except (OSError, ValueError):
-        return {}
-    return content if isinstance(content, dict) else {}

@@ -6,13 +6,15 @@ import os
 import time
 from collections.abc import Callable, Iterator
 
+from liminal.errors import RunError
 from liminal.plan.dag import PipelinePlan
 from liminal.plugins import Plugins
 from liminal.runners import Machine
 from liminal.runners.embedded.copies import Context, in_minutes, label_of
 from liminal.runners.embedded.events import Event, Notice, RunFinished, RunResult, RunStarted
-from liminal.runners.embedded.folder import RunFolder, make_folder, prune, release, write_record
+from liminal.runners.embedded.folder import RECORD, RunFolder, make_folder, prune, release
 from liminal.runners.embedded.outputs import store_outputs
+from liminal.runners.embedded.params import check_params
 from liminal.runners.embedded.preparation import (
     Ready,
     Request,
@@ -29,6 +31,7 @@ from liminal.runners.embedded.scheduler import Scheduler
 from liminal.runners.embedded.states import RunState, TaskState, run_state
 from liminal.runners.embedded.stopping import Halt, signals
 from liminal.runners.processes import started_at
+from liminal.runners.records import write_record
 
 
 def run(
@@ -47,7 +50,8 @@ def run(
         What came of it, also when it failed or was interrupted; see `RunResult.error`.
 
     Raises:
-        UsageError: the request names a task that does not exist.
+        UsageError: the request names a task that does not exist, or a param has no value that
+            its schema allows.
         RunError: a task cannot run, or a placeholder has no value; nothing has run.
     """
     return asyncio.run(_run(plan, request, machine, plugins, _Listener(on_event)))
@@ -102,6 +106,7 @@ async def _prepare(
 ) -> Ready:
     """All that can be made sure of before anything runs."""
     tasks = chosen(plan, request)
+    check_params(plan.params, request.variables)
     earlier = earlier_outputs(machine.home, plan, tasks)
     # The run's id is known only when its folder is made, and that only when all is well.
     values = values_of(plan, request, machine.environ, run_id="manual__")
@@ -149,9 +154,12 @@ def _slots() -> int:
 
 def _begin(context: Context, ready: Ready) -> None:
     path, plan = context.folder.path, ready.plan
-    for task, outputs in ready.earlier.items():  # that run may be pruned before this one
-        store_outputs(path, task, outputs)
-    write_record(path, _record(context))
+    try:
+        for task, outputs in ready.earlier.items():  # that run may be pruned before this one
+            store_outputs(path, task, outputs)
+        write_record(path / RECORD, _record(context))
+    except OSError as error:
+        raise RunError(f'the run cannot write to "{path}": {error.strerror}') from error
     context.emit(
         RunStarted(
             app=plan.app,
@@ -230,6 +238,6 @@ def _write_end(folder: RunFolder, result: RunResult, emit: Callable[[Event], Non
         "tasks": tasks,
     }
     try:
-        write_record(folder.path, record)
+        write_record(folder.path / RECORD, record)
     except OSError as error:
         emit(Notice(message=f"what came of the run could not be kept: {error.strerror}"))

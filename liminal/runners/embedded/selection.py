@@ -1,11 +1,11 @@
 """Which tasks of a pipeline a run takes: all of them, one, or one and what follows it. Pure."""
 
-import difflib
 from collections.abc import Mapping, Sequence
 
 from liminal.errors import UsageError
 from liminal.plan.dag import PipelinePlan, TaskPlan
 from liminal.steps import ReportMetrics
+from liminal.suggest import nearest
 
 
 def select(
@@ -14,6 +14,7 @@ def select(
     """The tasks to run, in the order of the plan.
 
     Args:
+        plan: the pipeline.
         task: only this one.
         from_task: this one and all that come after it.
 
@@ -58,7 +59,7 @@ def waits_for(tasks: Sequence[TaskPlan]) -> Mapping[str, frozenset[str]]:
     ends = [task.name for task in tasks if is_end(task)]
     after_an_end = frozenset[str]().union(*(downstream(tasks, name) for name in ends))
     ordinary = frozenset(task.name for task in tasks) - after_an_end
-    return {name: ordinary for name in ends}
+    return dict.fromkeys(ends, ordinary)
 
 
 def is_end(task: TaskPlan) -> bool:
@@ -70,9 +71,9 @@ def _known(plan: PipelinePlan, name: str) -> str:
     names = [task.name for task in plan.tasks]
     if name in names:
         return name
-    near = difflib.get_close_matches(name, names, n=1)
+    near = nearest(name, names)
     raise UsageError(
         f'pipeline "{plan.pipeline}" has no task "{name}"'
-        + (f'; did you mean "{near[0]}"?' if near else ""),
+        + (f'; did you mean "{near}"?' if near else ""),
         hint="its tasks are: " + ", ".join(sorted(names)),
     )

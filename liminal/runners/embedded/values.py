@@ -19,26 +19,21 @@ MAX_DEPTH = 100
 
 _NAME = re.compile(r"[A-Za-z_][\w-]*(\.[\w-]+)*", re.ASCII)
 _STATEMENT = re.compile(r"\{%.*?%\}", re.DOTALL)
-_ONLY_NAMES = "only names are replaced, nothing is evaluated"
+_ONLY_NAMES = "is not a name: nothing is evaluated here"
 _Comparable = TypeVar("_Comparable", float, str)
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 
 
 class Unresolved(Exception):
-    """A placeholder has no value.
+    """A placeholder cannot be replaced.
 
     Attributes:
         placeholder: as it stands in the file.
-        why: what is known about the cause, or None.
     """
 
-    def __init__(self, placeholder: str, why: str | None = None) -> None:
-        super().__init__(placeholder, why)
+    def __init__(self, placeholder: str, why: str = "has no value") -> None:
+        super().__init__(f"{placeholder} {why}")
         self.placeholder = placeholder
-        self.why = why
-
-    def __str__(self) -> str:
-        return self.placeholder + (f" ({self.why})" if self.why else "")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -186,7 +181,9 @@ class _Resolver:
     def expand(self, text: Text, trail: tuple[str, ...]) -> list[Fragment]:
         """The fragments of the text; `trail` are the variables that led to it."""
         if len(trail) > MAX_DEPTH:
-            raise Unresolved(_shown(trail[0]), "its variables refer to each other without end")
+            raise Unresolved(
+                _shown(trail[0]), "has no value: variables refer to each other without end"
+            )
         fragments: list[Fragment] = []
         length = 0
         for part in (text,) if isinstance(text, str) else text.parts:
@@ -194,7 +191,7 @@ class _Resolver:
             fragments += found
             length += sum(len(fragment.text) for fragment in found)
             if length > MAX_LENGTH:
-                raise Unresolved(str(text)[:80], f"it grows to more than {MAX_LENGTH} characters")
+                raise Unresolved(str(text)[:80], f"grows to more than {MAX_LENGTH} characters")
         return fragments
 
     def _literal(self, text: str) -> list[Fragment]:
@@ -234,7 +231,7 @@ class _Resolver:
             asked = name.removeprefix("dag_run.conf.")
             if asked in scope.supplied:
                 return _supplied(scope.supplied[asked])
-            raise Unresolved(_shown(name), f"give it with --var {asked}=VALUE")
+            raise Unresolved(_shown(name), f"has no value: give it with --var {asked}=VALUE")
         raise Unresolved(_shown(name))
 
     def _output(self, name: str, output: str) -> list[Fragment]:
@@ -243,7 +240,8 @@ class _Resolver:
         if output in self.scope.pending:
             return _supplied(_shown(name))
         task, _, key = output.partition(".")
-        raise Unresolved(_shown(name), f'there is no output "{key}" of a task "{task}" to read')
+        why = f'has no value: there is no output "{key}" of a task "{task}" to read'
+        raise Unresolved(_shown(name), why)
 
 
 def _supplied(text: str) -> list[Fragment]:

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from liminal.errors import BuildError, Interrupted
-from liminal.images.events import Output, Started, Step
+from liminal.images.events import Note, Output, Started, Step
 
 ROOT = os.geteuid() == 0
 
@@ -90,6 +90,9 @@ def test_a_build_that_is_killed_is_made_by_the_next(
     assert own.engine.find("tiny") is None
     image = own.build(project.plan())
     assert image.rebuilt
+    assert [note.message for note in own.of(Note)] == [
+        "waits for a process that a killed build has left"
+    ]
     assert run_in(image, "import mylib; print(mylib.VALUE)") == "1"
     assert leftovers(own.home) == []
 
@@ -98,10 +101,12 @@ def test_killing_it_anywhere_leaves_what_was_or_what_is_new(
     project: Any, own: Any, build_process: Any, run_in: Any
 ) -> None:
     """F19: at each step of a build of a changed source."""
-    old = own.build(project.plan(build_cmd="sleep 0.1"))
-    for moment in ("Started", "virtual", "build_cmd", "copying"):
+    before = "main"
+    keys = {"build_cmd": "sleep 0.2; touch done"}
+    own.build(project.plan(**keys))
+    for moment in ("Started", "copying", "build_cmd", "Finished"):
         project.write("main.py", f"print({moment!r})\n")
-        process = build_process(project, own.home)
+        process = build_process(project, own.home, keys=keys)
         for line in process.stdout:
             if moment in line or "BUILT" in line:
                 break
@@ -109,9 +114,10 @@ def test_killing_it_anywhere_leaves_what_was_or_what_is_new(
         process.wait()
         found = own.engine.find("tiny")
         assert found is not None
-        assert run_in(found, "import main") in ("main", moment)
-        old = own.build(project.plan())
-        assert run_in(old, "import main") == moment
+        assert run_in(found, "import main") in (before, moment)
+        assert (found.source / "done").exists()
+        assert run_in(own.build(project.plan(**keys)), "import main") == moment
+        before = moment
         assert leftovers(own.home) == []
 
 
@@ -231,6 +237,25 @@ def test_a_source_that_changes_once_is_built_as_it_is_then(
     assert not own.build(project.plan()).rebuilt
 
 
+def test_requirements_that_change_while_they_are_installed_are_installed_again(
+    project: Any, own: Any, wheel: Path, run_in: Any
+) -> None:
+    project.write("requirements.txt", "# none yet\n")
+    changes = iter([f"{wheel}\n"])
+
+    def change(event: Any) -> None:
+        own.events.append(event)
+        if isinstance(event, Step) and event.name == "installing the requirements":
+            for text in changes:
+                project.write("requirements.txt", text)
+
+    image = own.engine.build(project.plan(), change)
+    assert run_in(image, "import tinything; print(tinything.VERSION)") == "1.0"
+    project.write("requirements.txt", "# none yet\n")
+    bare = own.build(project.plan())
+    assert not list(bare.environment.rglob("tinything.py"))
+
+
 def test_a_home_below_a_file_names_it(project: Any, engine_at: Any, tmp_path: Path) -> None:
     """No permission, in the way that binds root too."""
     (tmp_path / "file").write_text("x")
@@ -300,7 +325,7 @@ def test_a_disk_that_is_full_while_packages_are_installed(
 
 
 def test_a_file_that_is_too_large_for_the_disk(project: Any, own: Any, build_process: Any) -> None:
-    """F18 without root: a limit on file sizes fails in the middle of a write as a full disk does."""
+    """F18 without root: a limit on file sizes ends a write in the middle, as a full disk does."""
     good = own.build(project.plan())
     project.write("large.bin", os.urandom(4_000_000))
     limit = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (3_000_000, 3_000_000))"

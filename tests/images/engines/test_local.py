@@ -14,7 +14,7 @@ import pytest
 import uv
 
 from liminal.errors import BuildError
-from liminal.images.events import Finished, Note, Output, Skipped, Started, Step, Warning
+from liminal.images.events import Finished, Note, Output, Skipped, Started, Warning
 
 
 def test_a_build_makes_an_environment_and_a_copy_that_work(
@@ -38,7 +38,8 @@ def test_a_build_makes_an_environment_and_a_copy_that_work(
     kinds = [type(event) for event in own.events]
     assert kinds[0] is Started
     assert kinds[-1] is Finished
-    assert {Step, Output} <= set(kinds)
+    assert own.steps()
+    assert own.of(Output)
     assert stat.S_IMODE(own.home.stat().st_mode) == 0o700
 
 
@@ -187,6 +188,22 @@ def test_a_local_package_is_installed_from_a_copy(project: Any, own: Any, run_in
     changed = own.build(project.plan())
     assert run_in(changed, "import mylib; print(mylib.VALUE)") == "2"
     assert run_in(image, "import mylib; print(mylib.VALUE)") == "1"
+
+
+def test_a_local_package_elsewhere_is_installed_once(
+    project: Any, own: Any, run_in: Any, tmp_path: Path
+) -> None:
+    """Building it writes into its folder, as setuptools does."""
+    project.package("../elsewhere", "mylib")
+    project.write("requirements.txt", f"{tmp_path}/elsewhere\n")
+    project.write(
+        "../elsewhere/backend.py",
+        (tmp_path / "elsewhere/backend.py").read_text().replace('"built-here"', '"build"'),
+    )
+    image = own.build(project.plan())
+    assert run_in(image, "import mylib; print(mylib.VALUE)") == "1"
+    assert (tmp_path / "elsewhere/build").exists()
+    assert not own.build(project.plan()).rebuilt
 
 
 def test_dependencies_of_a_pyproject_are_installed_and_the_project_is_not(

@@ -36,7 +36,7 @@ PLACES = [
     'printf %s "$(printf %s §)"',
     'printf %s "$(printf %s "§")"',
     "(printf %s §)",
-    "x=§; printf %s \"$x\"",
+    'x=§; printf %s "$x"',
     "# it's a comment\nprintf %s §",
     "printf %s ${HOME#/}x >/dev/null; printf %s §",
     'printf "%s" $((1 + 2)) >/dev/null; printf %s §',
@@ -50,8 +50,11 @@ PLACES = [
 def made(place: str, value: str) -> str:
     before, after = place.split("§")
     return command(
-        [Fragment(before, supplied=False), Fragment(value, supplied=True)]
-        + [Fragment(after, supplied=False)]
+        [
+            Fragment(before, supplied=False),
+            Fragment(value, supplied=True),
+            Fragment(after, supplied=False),
+        ]
     )
 
 

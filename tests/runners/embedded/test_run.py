@@ -69,7 +69,7 @@ def test_a_failed_task_fails_the_run_after_end_has_reported(bench: Bench) -> Non
     problem = result.error()
     assert isinstance(problem, RunError)
     assert problem.message == 'pipeline "pipe" failed: task "a" failed: exit status 3'
-    assert problem.hint is not None and "attempt-1.log" in problem.hint
+    assert "attempt-1.log" in (problem.hint or "")
     assert result.tasks[2].reason == '"a" failed'
 
 
@@ -92,14 +92,11 @@ def test_independent_tasks_run_side_by_side(bench: Bench, tmp_path: Path) -> Non
     assert result.state is RunState.SUCCESS
 
 
-def test_no_more_run_at_a_time_than_asked(bench: Bench) -> None:
+def test_no_more_run_at_a_time_than_asked(bench: Bench, tmp_path: Path) -> None:
+    cmd = "touch {0}/{1}.here; ls {0} | grep -c here; sleep 0.05; rm {0}/{1}.here"
     names = [f"t{number}" for number in range(6)]
-    bench.run(plan(*[task(name, "sleep 0.02") for name in names]), parallel=2)
-    now = most = 0
-    for event in bench.events:
-        now += isinstance(event, TaskStarted) - isinstance(event, TaskFinished)
-        most = max(most, now)
-    assert most == 2
+    bench.run(plan(*[task(name, cmd.format(tmp_path, name)) for name in names]), parallel=2)
+    assert max(int(bench.lines(name)[0]) for name in names) == 2
 
 
 def test_one_failed_starts_before_the_others_are_done(bench: Bench, tmp_path: Path) -> None:
@@ -216,7 +213,10 @@ def test_an_output_of_a_skipped_task_fails_who_reads_it(bench: Bench) -> None:
 
 def test_copies_run_in_parallel_and_the_task_is_their_sum(bench: Bench) -> None:
     copies = tuple({"LR": value} for value in ("0.1", "0.2", "0.3"))
-    cmd = 'echo $LR {{ LR }} $LIMINAL_SPLIT_ID/$LIMINAL_NUM_SPLITS; echo k=$LR > $LIMINAL_OUTPUT; test "$LR" != 0.2'
+    cmd = (
+        "echo $LR {{ LR }} $LIMINAL_SPLIT_ID/$LIMINAL_NUM_SPLITS;"
+        ' echo k=$LR > $LIMINAL_OUTPUT; test "$LR" != 0.2'
+    )
     result = bench.run(
         plan(
             task("m", cmd, copies=copies, outputs=("k",)),
@@ -224,7 +224,11 @@ def test_copies_run_in_parallel_and_the_task_is_their_sum(bench: Bench) -> None:
             task("all", "true", "m", rule=TriggerRule.ALL_FAILED),
         )
     )
-    assert [bench.lines(f"m.{n}") for n in range(3)] == [["0.1 0.1 0/3"], ["0.2 0.2 1/3"], ["0.3 0.3 2/3"]]
+    assert [bench.lines(f"m.{n}") for n in range(3)] == [
+        ["0.1 0.1 0/3"],
+        ["0.2 0.2 1/3"],
+        ["0.3 0.3 2/3"],
+    ]
     assert states(result) == {"m": "failed", "one": "success", "all": "skipped"}
     (mapped, _, _) = result.tasks
     assert mapped.reason == "copy 1: exit status 1"
@@ -254,13 +258,13 @@ def test_task_and_from_take_a_part(bench: Bench) -> None:
     with pytest.raises(RunError) as found:
         bench.run(pipeline, from_task="b")
     assert 'task "b": {{ tasks.a.k }}' in found.value.message
-    assert found.value.hint is not None and "whole pipeline" in found.value.hint
+    assert "whole pipeline" in (found.value.hint or "")
     assert bench.run(pipeline).state is RunState.SUCCESS
     assert states(bench.run(pipeline, task="c")) == {"c": "success"}
     result = bench.run(pipeline, from_task="b")
     assert states(result) == {"b": "success", "c": "success", "end": "success"}
     assert bench.lines("b") == ["b from-a"]
-    with pytest.raises(UsageError, match="did you mean"):
+    with pytest.raises(UsageError, match="no task"):
         bench.run(pipeline, task="bb")
 
 
@@ -269,7 +273,8 @@ def test_outputs_survive_the_pruning_of_their_run(
 ) -> None:
     monkeypatch.setattr("liminal.runners.embedded.folder.KEPT_RUNS", 3)
     pipeline = plan(
-        task("a", "echo k=1 > $LIMINAL_OUTPUT", outputs=("k",)), task("b", "echo {{tasks.a.k}}", "a")
+        task("a", "echo k=1 > $LIMINAL_OUTPUT", outputs=("k",)),
+        task("b", "echo {{tasks.a.k}}", "a"),
     )
     first = bench.run(pipeline)
     for _ in range(5):
@@ -286,7 +291,12 @@ def test_unresolved_placeholders_of_all_tasks_stop_the_run_before_it_begins(benc
                 task("b", "echo {{ ds | upper }}", env_vars={"X": "{{ tasks.c.k }}"}),
             )
         )
-    for words in ('task "a": {{ nope }}', '"a": {{ 7*7 }}', '"b": {{ ds | upper }}', "{{ tasks.c.k }}"):
+    for words in (
+        'task "a": {{ nope }}',
+        '"a": {{ 7*7 }}',
+        '"b": {{ ds | upper }}',
+        "{{ tasks.c.k }}",
+    ):
         assert words in found.value.message
     assert bench.events == []
     assert not bench.machine.home.runs.exists()
@@ -356,7 +366,8 @@ def test_a_metrics_backend_that_is_down_never_fails_the_run(bench: Bench) -> Non
     assert told[:3] == [
         'the metrics backend "down" did not take the metrics: nobody there',
         "the metrics backend \"buggy\" failed: KeyError: 'JobStarted'",
-        'the metrics backend "missing" did not take the metrics: liminal.metrics has no type "missing"',
+        'the metrics backend "missing" did not take the metrics:'
+        ' liminal.metrics has no type "missing"',
     ]
     assert json.loads(told[3])["metric"] == "JobStarted"
     assert (result.folder / "start" / "attempt-1.log").read_text().splitlines() == told
@@ -387,7 +398,13 @@ def test_what_the_listener_raises_ends_the_run_and_comes_out(bench: Bench) -> No
 
     request = Request(now=runner_plans.NOW)
     with pytest.raises(BrokenPipeError):
-        run(plan(task("a", "echo x; sleep 60")), request, bench.machine, runner_plans.PLUGINS, on_event)
+        run(
+            plan(task("a", "echo x; sleep 60")),
+            request,
+            bench.machine,
+            runner_plans.PLUGINS,
+            on_event,
+        )
 
 
 def test_a_run_in_another_thread_works_without_signals(bench: Bench) -> None:
@@ -417,7 +434,8 @@ def test_much_output_does_not_fail_the_task_and_keeps_memory_small(bench: Bench)
     assert abs(seen - 80_000_000) <= 1
     assert psutil.Process().memory_info().rss - before < 100_000_000
     log = result.tasks[0].log
-    assert log is not None and log.stat().st_size < 53_000_000
+    assert log is not None
+    assert log.stat().st_size < 53_000_000
 
 
 def test_times_are_measured(bench: Bench) -> None:

@@ -44,7 +44,5 @@ def test_upstream_and_downstream_reach_all_the_way() -> None:
 
 
 def test_an_end_waits_for_everything_but_what_follows_an_end() -> None:
-    tasks = plan(
-        task("a"), end(), task("after", "x", "end"), task("b"), task("c", "x", "b")
-    ).tasks
+    tasks = plan(task("a"), end(), task("after", "x", "end"), task("b"), task("c", "x", "b")).tasks
     assert waits_for(tasks) == {"end": {"a", "b", "c"}}

@@ -1,0 +1,1 @@
+"""Who is told when a pipeline's result is bad: one type a file."""

@@ -1,0 +1,199 @@
+"""Runs a service on this machine in the foreground: the serving application in its image."""
+
+import asyncio
+import contextlib
+import json
+import shlex
+import signal
+import socket
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from liminal.errors import ServerError
+from liminal.model import TriggerRule
+from liminal.plan.dag import ContainerPlan, TaskPlan
+from liminal.plan.services import ServicePlan
+from liminal.plugins import Plugins
+from liminal.runners import Attempt, Machine, Stop
+from liminal.runners.embedded.folder import make_folder, release
+from liminal.runners.embedded.recovery import recover
+from liminal.steps import RunCommand
+
+EXECUTOR = "local"
+GRACE_SECONDS = 30.0
+"""What a service gets to finish its requests; its own patience is a little shorter."""
+
+READY = b"liminal_serving: ready on "
+"""How the line begins by which the serving application says that it answers, and where."""
+
+_PORT_TAKEN = 6
+"""The serving application's exit status when somebody else listens on its port."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """Who is told what a service writes.
+
+    Attributes:
+        output: takes each line, with its end.
+        ready: takes the address once the service answers there.
+        notice: takes what the user should know besides.
+    """
+
+    output: Callable[[bytes], None]
+    ready: Callable[[str], None]
+    notice: Callable[[str], None]
+
+
+def run_service(
+    plan: ServicePlan,
+    machine: Machine,
+    plugins: Plugins,
+    address: tuple[str, int],
+    now: datetime,
+    told: Told,
+) -> None:
+    """Runs the service until Ctrl-C or SIGTERM; requests in flight are finished then.
+
+    Args:
+        address: host and port to listen on; port 0 takes a free one.
+
+    Raises:
+        ServerError: it could not be started, or ended by itself.
+        RunError: a mount or a secret cannot be where the service expects it.
+    """
+    _check_free(*address)
+    asyncio.run(_serve(plan, machine, plugins, address, now, told))
+
+
+async def _serve(
+    plan: ServicePlan,
+    machine: Machine,
+    plugins: Plugins,
+    address: tuple[str, int],
+    now: datetime,
+    told: Told,
+) -> None:
+    for words in await recover(machine.home):
+        told.notice(words)
+    task = _as_task(plan)
+    launcher = plugins.load("liminal.runners", EXECUTOR).prepare([task], machine)
+    folder = make_folder(machine.home, plan.app, f"service-{plan.service}", now)
+    try:
+        configuration = folder.path / "service.json"
+        configuration.write_text(json.dumps(dict(plan.configuration)), encoding="utf-8")
+        stop = Stop()
+        lines = _Lines(told)
+        with _signals(stop):
+            attempt = Attempt(
+                task=task,
+                copy=None,
+                number=1,
+                command=_command(str(configuration), address),
+                env_vars={**plan.env_vars, "LIMINAL_RUN_ID": folder.run_id},
+                folder=folder.work / "service",
+                machine=machine,
+                stop=stop,
+            )
+            ended = await launcher.run(attempt, lines.take)
+        lines.end()
+    finally:
+        for words in release(folder):
+            told.notice(f"left behind: {words}")
+    if ended.status == _PORT_TAKEN:
+        raise _port_taken(*address)
+    if ended.status != 0:
+        reason = ended.reason or "it was ended before it began"
+        raise ServerError(f'service "{plan.service}" ended: {reason}')
+    if not stop.asked:
+        raise ServerError(f'service "{plan.service}" ended by itself')
+
+
+def _as_task(plan: ServicePlan) -> TaskPlan:
+    """The service in the words of a launcher: a command in an image, with all that is around it."""
+    return TaskPlan(
+        name=plan.service,
+        type="service",
+        executor=EXECUTOR,
+        executor_settings={},
+        depends_on=(),
+        trigger_rule=TriggerRule.ALWAYS,
+        retries=0,
+        retry_delay_minutes=0,
+        timeout_minutes=None,
+        when=None,
+        copies=({},),
+        outputs=(),
+        variables={},
+        step=RunCommand(command=""),
+        container=ContainerPlan(
+            image=plan.image, env_vars=plan.env_vars, mounts=plan.mounts, secrets=plan.secrets
+        ),
+    )
+
+
+def _command(configuration: str, address: tuple[str, int]) -> str:
+    host, port = address
+    words = ["python", "-m", "liminal_serving", "--config", configuration]
+    return "exec " + shlex.join([*words, "--host", host, "--port", str(port)])
+
+
+class _Lines:
+    """Takes output as it comes, and passes it on by lines."""
+
+    def __init__(self, told: Told) -> None:
+        self._told = told
+        self._rest = b""
+
+    def take(self, data: bytes) -> None:
+        *lines, self._rest = (self._rest + data).split(b"\n")
+        for line in lines:
+            if line.startswith(READY):
+                self._told.ready(line.removeprefix(READY).decode().strip())
+            else:
+                self._told.output(line + b"\n")
+
+    def end(self) -> None:
+        if self._rest:
+            self._told.output(self._rest + b"\n")
+
+
+@contextlib.contextmanager
+def _signals(stop: Stop) -> Iterator[None]:
+    """Ask the service to end when a signal does; the second one hurries."""
+    loop = asyncio.get_running_loop()
+    handled = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+    def ask() -> None:
+        stop.ask(1.0 if stop.asked else GRACE_SECONDS)
+
+    for number in handled:
+        loop.add_signal_handler(number, ask)
+    try:
+        yield
+    finally:
+        for number in handled:
+            loop.remove_signal_handler(number)
+
+
+def _check_free(host: str, port: int) -> None:
+    """Says that a port is taken before anything is started."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((host, port))
+        except OverflowError as problem:
+            raise ServerError(f"{port} is not a port") from problem
+        except OSError as problem:
+            if isinstance(problem, socket.gaierror):
+                raise ServerError(f'"{host}" is not an address of this machine') from problem
+            raise _port_taken(host, port) from problem
+
+
+def _port_taken(host: str, port: int) -> ServerError:
+    return ServerError(
+        f"port {port} on {host} is taken, or not yours to listen on",
+        hint="take another one with --port, or a free one with --port 0",
+    )

@@ -1,0 +1,251 @@
+"""The command line as its user meets it: real processes, exit codes, what goes to which stream."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+LIMINAL = Path(sys.executable).parent / "liminal"
+
+
+def liminal(
+    *words: str, cwd: Path = ROOT, environ: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """The finished command."""
+    return subprocess.run(
+        [LIMINAL, *words],
+        cwd=cwd,
+        env={**os.environ, **(environ or {})},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> dict[str, str]:
+    """An environment with a LIMINAL_HOME of its own."""
+    return {"LIMINAL_HOME": str(tmp_path / "home")}
+
+
+def project(folder: Path, text: str) -> Path:
+    """A folder with that liminal.yml."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "liminal.yml").write_text(text, encoding="utf-8")
+    return folder
+
+
+HELLO = """
+name: hello
+images:
+  - image: hello
+    source: .
+pipelines:
+  - pipeline: hello
+    tasks:
+      - task: greet
+        image: hello
+        cmd: echo "hello {{ who }}" and {{ words }}
+variables:
+  who: world
+  words: a  b
+"""
+
+
+def test_version() -> None:
+    done = liminal("--version")
+    assert (done.returncode, done.stdout) == (0, "liminal 0.1.0\n")
+
+
+@pytest.mark.parametrize(
+    "command", ["build", "graph", "init", "run", "schema", "serve", "show", "validate"]
+)
+def test_every_command_has_help_with_an_example_in_80_columns(command: str) -> None:
+    done = liminal(command, "--help")
+    assert done.returncode == 0
+    assert f"Example: liminal {command}" in done.stdout
+    assert max(map(len, done.stdout.splitlines())) <= 80
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("nonsense",),
+        ("validate", "--nonsense"),
+        ("validate", "no/such/folder"),
+        ("validate", ".", "--path", "examples"),
+        ("show", "--stage", "nonsense", "examples/iris"),
+        ("run", "nonsense", "--path", "examples/iris"),
+        ("run", "--task", "nonsense", "--path", "examples/iris", "--dry-run"),
+        ("run", "--var", "novalue", "--path", "examples/iris"),
+        ("serve", "nonsense", "--path", "examples/iris"),
+        ("build", "--image", "nonsense", "examples/iris"),
+        ("build", "--engine", "nonsense", "examples/iris"),
+        ("init", "examples"),
+        ("init", "--template", "nonsense", "somewhere"),
+    ],
+)
+def test_a_wrong_command_line_ends_with_2_and_one_clear_error(words: tuple[str, ...]) -> None:
+    done = liminal(*words)
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+    assert "rror: " in done.stderr
+    assert done.stdout == ""
+
+
+def test_a_misspelt_pipeline_is_suggested(tmp_path: Path) -> None:
+    done = liminal("run", "helo", cwd=project(tmp_path, HELLO))
+    assert done.returncode == 2
+    assert 'no pipeline is named "helo"; did you mean "hello"?' in done.stderr
+
+
+def test_validate_puts_findings_on_stdout_and_the_count_on_stderr(tmp_path: Path) -> None:
+    folder = project(tmp_path, HELLO.replace("cmd:", "cmdd:"))
+    done = liminal("validate", cwd=folder)
+    assert done.returncode == 3
+    assert done.stdout.splitlines()[0].startswith("liminal.yml:9:9: error[missing-key]: ")
+    assert 'liminal.yml:11:9: error[unknown-key]: task "greet" has no key "cmdd"' in done.stdout
+    assert done.stderr.strip() == "2 errors"
+
+
+def test_strict_makes_a_warning_an_error(tmp_path: Path) -> None:
+    folder = project(tmp_path, HELLO + "zebra: 1\n")
+    assert liminal("validate", cwd=folder).returncode == 0
+    assert liminal("validate", "--strict", cwd=folder).returncode == 3
+
+
+def test_every_format_of_findings_is_data_alone_on_stdout(tmp_path: Path) -> None:
+    folder = project(tmp_path, HELLO.replace("cmd:", "cmdd:"))
+    found = json.loads(liminal("validate", "--format", "json", cwd=folder).stdout)
+    assert {finding["code"] for finding in found} == {"missing-key", "unknown-key"}
+    sarif = json.loads(liminal("validate", "--format", "sarif", cwd=folder).stdout)
+    assert len(sarif["runs"][0]["results"]) == 2
+    github = liminal("validate", "--format", "github", cwd=folder).stdout
+    assert github.startswith("::error file=liminal.yml,line=9,col=9,title=missing-key::")
+
+
+@pytest.mark.parametrize("stage", ["document", "resolved", "app", "plan"])
+def test_show_prints_each_stage_as_json(stage: str, tmp_path: Path) -> None:
+    done = liminal(
+        "show", "--stage", stage, "--format", "json", cwd=project(tmp_path, HELLO)
+    )
+    assert done.returncode == 0, done.stderr
+    assert "greet" in json.dumps(json.loads(done.stdout))
+
+
+def test_schema_is_json() -> None:
+    schema = json.loads(liminal("schema").stdout)
+    assert schema["$schema"] == "https://json-schema.org/draft/2020-12/schema"
+
+
+def test_run_builds_what_is_missing_and_says_what_tasks_say(
+    tmp_path: Path, home: dict[str, str]
+) -> None:
+    folder = project(tmp_path / "hello", HELLO)
+    done = liminal("run", cwd=folder, environ=home)
+    assert done.returncode == 0, done.stderr
+    assert "greet | hello world and a b" in done.stdout
+    assert "hello | built in" in done.stderr
+    again = liminal("run", "--var", "words=c  ;  echo d", cwd=folder, environ=home)
+    assert "greet | hello world and c  ;  echo d" in again.stdout
+    assert "hello | not built: nothing changed" in again.stderr
+
+
+def test_a_path_and_a_name_are_told_apart(tmp_path: Path, home: dict[str, str]) -> None:
+    folder = project(tmp_path / "hello", HELLO)
+    done = liminal("run", str(folder), "hello", environ=home)
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_failed_task_ends_with_5_after_end_has_reported(
+    tmp_path: Path, home: dict[str, str]
+) -> None:
+    folder = project(tmp_path / "hello", HELLO.replace("echo", "exit 3; echo"))
+    done = liminal("run", cwd=folder, environ=home)
+    assert done.returncode == 5
+    assert '"metric": "JobResult", "value": 0' in done.stdout
+    assert "exit status 3" in done.stderr
+
+
+def test_run_as_json_puts_only_the_result_on_stdout(tmp_path: Path, home: dict[str, str]) -> None:
+    folder = project(tmp_path / "hello", HELLO)
+    done = liminal("run", "--format", "json", cwd=folder, environ=home)
+    result = json.loads(done.stdout)
+    assert [task["state"] for task in result["tasks"]] == ["success"] * 3
+
+
+def test_dry_run_runs_and_builds_nothing(tmp_path: Path, home: dict[str, str]) -> None:
+    folder = project(tmp_path / "hello", HELLO)
+    done = liminal("run", "--dry-run", cwd=folder, environ=home)
+    assert done.returncode == 0, done.stderr
+    assert 'echo "hello world" and a  b' in done.stdout
+    assert not Path(home["LIMINAL_HOME"]).exists()
+
+
+def test_a_configuration_error_stops_run_before_anything(
+    tmp_path: Path, home: dict[str, str]
+) -> None:
+    folder = project(tmp_path / "hello", HELLO.replace("image: hello\n        cmd", "cmd"))
+    done = liminal("run", cwd=folder, environ=home)
+    assert done.returncode == 3
+    assert 'task "greet" has no "image"' in done.stderr
+    assert not Path(home["LIMINAL_HOME"]).exists()
+
+
+def test_build_as_json(tmp_path: Path, home: dict[str, str]) -> None:
+    folder = project(tmp_path / "hello", HELLO)
+    first, second = (
+        json.loads(liminal("build", "--format", "json", cwd=folder, environ=home).stdout)
+        for _ in range(2)
+    )
+    assert [image["rebuilt"] for image in (*first, *second)] == [True, False]
+    assert first[0]["hash"] == second[0]["hash"]
+
+
+def test_an_uninstallable_requirement_ends_with_4_and_the_installers_words(
+    tmp_path: Path, home: dict[str, str]
+) -> None:
+    folder = project(tmp_path / "hello", HELLO)
+    (folder / "requirements.txt").write_text("liminal-no-such-package==1\n")
+    done = liminal("build", cwd=folder, environ=home)
+    assert done.returncode == 4
+    assert "liminal-no-such-package" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_home_that_cannot_be_written_ends_with_4(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    folder = project(tmp_path / "hello", HELLO)
+    done = liminal("build", cwd=folder, environ={"LIMINAL_HOME": str(tmp_path / "file" / "home")})
+    assert done.returncode == 4
+    assert "LIMINAL_HOME" in done.stderr
+
+
+def test_colour_only_on_a_terminal(tmp_path: Path) -> None:
+    done = liminal("validate", cwd=project(tmp_path, HELLO + "zebra: 1\n"))
+    assert "\x1b" not in done.stdout + done.stderr
+
+
+def test_init_writes_a_project_that_compiles_and_never_overwrites(tmp_path: Path) -> None:
+    done = liminal("init", "mine", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert liminal("validate", "--strict", "mine", cwd=tmp_path).returncode == 0
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    again = liminal("init", "mine", cwd=tmp_path)
+    assert again.returncode == 2
+    assert "nothing was written" in again.stderr
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+
+
+def test_a_reader_that_goes_away_is_no_error() -> None:
+    piped = subprocess.run(
+        f"{LIMINAL} schema | head -n 1", shell=True, capture_output=True, text=True, check=True
+    )
+    assert piped.stdout == "{\n"
+    assert piped.stderr == ""
