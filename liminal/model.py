@@ -121,11 +121,11 @@ class Image:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Volume:
-    """Storage that tasks and services mount: exactly one of the three.
+    """Storage that tasks and services mount: a local folder, a claim, or another source.
 
     Attributes:
         local_path: a folder, absolute or beginning with ``~``.
-        claim_name: an existing Kubernetes claim.
+        claim_name: an existing Kubernetes claim; beside `local_path`, the one made for it.
         source: any other Kubernetes volume source, as Kubernetes writes it.
     """
 

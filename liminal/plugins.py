@@ -27,7 +27,7 @@ GROUPS = (
 
 
 class TaskType(Protocol):
-    """One file in `liminal/tasks`.
+    """One file in `liminal/tasks`; `liminal.compiler.link.keys` says what it may have besides.
 
     Attributes:
         properties: the type's own keys, as the properties of a JSON Schema.
@@ -45,7 +45,7 @@ class TaskType(Protocol):
 
 
 class ExecutorType(Protocol):
-    """One file in `liminal/executors`.
+    """One file in `liminal/executors`; `liminal.compiler.link.keys` says what it may have besides.
 
     Attributes:
         properties: the type's own keys, as the properties of a JSON Schema.

@@ -11,6 +11,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
 from pathlib import Path
@@ -45,14 +46,16 @@ def main() -> None:
         ["liminal", "serve", "--port", str(port)],
         cwd=PROJECT,
         env=environ,
+        stderr=subprocess.PIPE,
+        text=True,
         start_new_session=True,
     )
     try:
-        wait_until_ready(server, port)
+        wait_until_ready(server)
         answer = predict(port)
     finally:
         server.send_signal(signal.SIGINT)
-        status = server.wait(timeout=30)
+        status = server.wait(timeout=60)
     if not answer["probability"] > 0.8:
         sys.exit(f"the answer is not what the example promises: {answer}")
     if status != 0:
@@ -84,16 +87,21 @@ def free_port() -> int:
         return int(listener.getsockname()[1])
 
 
-def wait_until_ready(server: subprocess.Popen[bytes], port: int) -> None:
-    """Waits until the service answers, at most a minute."""
+def wait_until_ready(server: subprocess.Popen[str]) -> None:
+    """Shows what the command says, and comes back once it says that the service answers."""
+    ready = threading.Event()
+
+    def echo() -> None:
+        for line in server.stderr or ():
+            print(line, end="", file=sys.stderr, flush=True)
+            if " answers on " in line:
+                ready.set()
+
+    threading.Thread(target=echo, daemon=True).start()
     end = time.monotonic() + 60
-    while time.monotonic() < end and server.poll() is None:
-        try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=5):
-                return
-        except OSError:
-            time.sleep(0.1)
-    sys.exit("the service did not get ready")
+    while not ready.wait(timeout=0.2):
+        if server.poll() is not None or time.monotonic() > end:
+            sys.exit("the service did not get ready")
 
 
 def predict(port: int) -> dict[str, float]:

@@ -132,9 +132,7 @@ def test_every_format_of_findings_is_data_alone_on_stdout(tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("stage", ["document", "resolved", "app", "plan"])
 def test_show_prints_each_stage_as_json(stage: str, tmp_path: Path) -> None:
-    done = liminal(
-        "show", "--stage", stage, "--format", "json", cwd=project(tmp_path, HELLO)
-    )
+    done = liminal("show", "--stage", stage, "--format", "json", cwd=project(tmp_path, HELLO))
     assert done.returncode == 0, done.stderr
     assert "greet" in json.dumps(json.loads(done.stdout))
 

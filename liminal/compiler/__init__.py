@@ -9,6 +9,8 @@ from liminal.compiler import defaults, inherit, source, variables
 from liminal.compiler.document import Document, Refused, parse
 from liminal.compiler.legacy import modernize
 from liminal.compiler.link import link
+from liminal.compiler.link.clashes import clashes
+from liminal.compiler.link.crons import Crons
 from liminal.compiler.link.tasks import TASK_DEFAULT_KEYS
 from liminal.compiler.nodes import Map
 from liminal.compiler.schema import Checker, compose
@@ -68,18 +70,19 @@ def compile_path(path: str, environ: Mapping[str, str], plugins: Plugins) -> Com
     wanted = frozenset(layout.files)
     resolved, more = inherit.resolve(roots, base_layer())
     findings += more
-    complete, apps = [], []
+    complete, apps, crons = [], [], Crons()
     for layer in resolved:
         if layer.origin.file not in wanted:
             continue
         filled = defaults.apply(layer, TASK_DEFAULT_KEYS)
         known, unresolved = variables.substitute(filled, environ)
-        app, unlinked = link(known, plugins, _folder_of, frozenset(environ))
+        app, unlinked = link(known, plugins, _folder_of, frozenset(environ), crons)
         complete.append(known)
         apps.append(app)
         findings += unresolved
         findings += _recheck(known, checker) if known is not filled else []
         findings += _news(unlinked, findings)
+    findings += clashes(apps)
     ordered = in_order(findings)
     return Compilation(
         documents=tuple(documents),

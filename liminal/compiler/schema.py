@@ -127,7 +127,7 @@ def _add_variants(
     for name, properties in sorted(variants.items()):
         defs[f"{kind}.{name}"] = {
             "type": "object",
-            "properties": dict(properties),
+            "properties": {**properties, "type": {**properties["type"], "examples": [name]}},
             "additionalProperties": False,
         }
         is_type: dict[str, Any] = {"properties": {"type": {"const": name}}, "required": ["type"]}

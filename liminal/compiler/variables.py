@@ -32,6 +32,9 @@ _SHAPING_KEYS = frozenset(
     " max_active_tis_per_dag max_active_tis_per_dagrun retry_exponential_backoff".split()
 )
 
+# The keys of a pipeline that are walked apart, or that Airflow fills in when it runs.
+_FOR_THE_RUN = frozenset({*TASK_LISTS, "params", "map_index_template"})
+
 
 def text(value: str) -> Text:
     """The string with its placeholders told apart, or as it is when there are none."""
@@ -140,7 +143,7 @@ class _Substitution:
 
     def pipeline(self, pipeline: Map) -> Map:
         """The pipeline, with those keys of its tasks replaced that shape the DAG."""
-        entries = self._changed(pipeline, lambda key: key not in (*TASK_LISTS, "params"))
+        entries = self._changed(pipeline, lambda key: key not in _FOR_THE_RUN)
         for key in TASK_LISTS:
             tasks = pipeline.sequence(key)
             changed = tasks.each(self._task)

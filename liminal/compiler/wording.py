@@ -11,20 +11,22 @@ from liminal.origin import Origin
 from liminal.plugins import Schema
 from liminal.suggest import nearest, plain_form, strange_character
 
-NAME_KEYS = (
-    "task",
-    "pipeline",
-    "service",
-    "mount",
-    "endpoint",
-    "alerts_backend",
-    "metrics_backend",
-    "executor",
-    "volume",
-    "secret",
-    "image",
-)
-"""The keys that name an entry of a list; of several in one entry, the first here is its name."""
+NAME_KEYS: Mapping[str, tuple[str, ...]] = {
+    "tasks": ("task",),
+    "before_tasks": ("task",),
+    "after_tasks": ("task",),
+    "pipelines": ("pipeline",),
+    "services": ("service", "name"),
+    "mounts": ("mount", "volume"),
+    "endpoints": ("endpoint",),
+    "alerts_backends": ("alerts_backend",),
+    "metrics_backends": ("metrics_backend",),
+    "executors": ("executor",),
+    "volumes": ("volume",),
+    "secrets": ("secret",),
+    "images": ("image",),
+}
+"""List -> the keys of its entries of which the first that is there is the entry's name."""
 
 MAX_SHOWN = 12
 """Allowed values that a hint lists; of more it says how many there are."""
@@ -77,14 +79,24 @@ class _Where:
                     self._enter(step)
 
     def _enter(self, index: int) -> None:
-        name = _entry_name(self.value) if isinstance(self.value, Map) else None
-        self._entry = f"{name}" if name else f"entry {index + 1} of {self.words}"
+        name = _entry_name(self.value, self.key or "") if isinstance(self.value, Map) else None
+        self._entry = name or f"entry {index + 1} of {self.words}"
         self._keys = []
 
     @property
     def key(self) -> str | None:
         """The value's own key; None for an entry of a list and for the file."""
         return self._keys[-1] if self._keys else None
+
+    @property
+    def named(self) -> str | None:
+        """What the value is the name of, like ``task``; None when it is no name."""
+        if self.words == '"name"':
+            return "layer"
+        kind = self._entry.partition(' "')[0].replace(" ", "_")
+        own = next((keys for keys in NAME_KEYS.values() if keys[0] == kind), ())
+        is_name = len(self._keys) == 1 and self.key in (own[:1] if kind != "service" else own)
+        return kind.replace("_", " ") if is_name else None
 
     @property
     def words(self) -> str:
@@ -128,14 +140,13 @@ def _key(parent: Map, step: str | int) -> str | None:
     return next((key for key in parent if key.lstrip("+0") == str(step).lstrip("0")), None)
 
 
-def _entry_name(entry: Map) -> str | None:
+def _entry_name(entry: Map, listed: str) -> str | None:
     """Like ``task "train"``."""
-    for name_key in NAME_KEYS:
-        name = entry.text(name_key) if entry.get(name_key) is not None else None
-        if name is not None:
-            return f"{name_key.replace('_', ' ')} {_quoted(name)}"
-    old_name = entry.text("name") if "service" in entry else None
-    return f"service {_quoted(old_name)}" if old_name is not None else None
+    for key in NAME_KEYS.get(listed, ()):
+        name = entry.text(key) if entry.get(key) is not None else None
+        if name:
+            return f"{NAME_KEYS[listed][0].replace('_', ' ')} {_quoted(name)}"
+    return None
 
 
 def _unknown_key(where: _Where, key: str, known: Sequence[str]) -> Diagnostic:
@@ -212,9 +223,12 @@ def _bad_value(where: _Where, kind: str, rule: Schema) -> Diagnostic:
             code, message = "wrong-type", f"{where.words} must be {_expected(rule)}"
             message += f", not {where.quoted}"
         case "Pattern":
-            is_name = where.last in (*NAME_KEYS, "name") and where.last != "endpoint"
-            code = "bad-name" if is_name else "bad-value"
             hint = _pattern_hint(where.text or "", rule)
+            if where.named:
+                what = "path" if where.named == "endpoint" else "name"
+                article = "an" if where.named[0] in "aeiou" else "a"
+                message = f"{where.quoted} cannot be the {what} of {article} {where.named}"
+                code = "bad-name" if what == "name" else code
         case "MinLength" | "MinItems" | "MinProperties":
             message = f"{where.words} is empty"
         case "MaxLength":
@@ -251,6 +265,8 @@ def _example_hint(rule: Schema) -> str | None:
             return f"for example: {example}"
         if isinstance(example, list) and example and all(isinstance(e, str) for e in example):
             return f"for example: [{', '.join(example)}]"
+        if isinstance(example, dict) and all(isinstance(e, str | int) for e in example.values()):
+            return f"for example: {{{', '.join(f'{k}: {v}' for k, v in example.items())}}}"
     return None
 
 

@@ -44,7 +44,7 @@ _DOCKER_OPERATOR = """
     list    cap_add  Capabilities that the container gets  ["SYS_PTRACE"]
     list    device_requests  Devices such as GPUs  [{"Count": -1, "Capabilities": [["gpu"]]}]
     list    ulimits  Limits of the container's processes  [{"Name": "nofile", "Soft": 65536}]
-    map     private_environment  Environment variables that Airflow does not show  {"TOKEN": "{{ conn.api.password }}"}
+    map     private_environment  Environment variables that Airflow does not show  {"LOG_LEVEL": "debug"}
     map     extra_hosts  Further lines of /etc/hosts  {"db": "10.0.0.1"}
     map     port_bindings  Ports of the container on the host  {"8080": 8080}
     any     docker_url  Where the engine answers  "unix:///var/run/docker.sock"

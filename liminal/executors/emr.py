@@ -45,4 +45,5 @@ class Emr:
             "examples": [{"ActionOnFailure": "CONTINUE"}],
         },
     }
+    one_of: ClassVar[tuple[tuple[str, ...], ...]] = (("cluster_name", "cluster_id"),)
     steps: ClassVar[tuple[type[Step], ...]] = (RunCommand,)

@@ -96,8 +96,11 @@ def summary(result: RunResult, *, colour: bool = False) -> tuple[str, ...]:
         _table_line(row, widths, state, paint) for row, state in zip(rows, states, strict=True)
     ]
     colours = {RunState.SUCCESS: _GREEN, RunState.FAILED: _RED, RunState.INTERRUPTED: _YELLOW}
-    verdict = f"{result.pipeline}: {result.state.value} after {duration(result.seconds)}"
-    if result.reason is not None:
+    took = duration(result.seconds)
+    verdict = f"{result.pipeline}: {result.state.value} after {took}"
+    if result.state is RunState.INTERRUPTED:
+        verdict = f"{result.pipeline}: {result.reason} after {took}"
+    elif result.reason is not None:
         verdict += f": {result.reason}"
     left = [paint(_YELLOW, f"left behind: {what}") for what in result.left_behind]
     return ("", *lines, "", *left, paint(colours[result.state], verdict))

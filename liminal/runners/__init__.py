@@ -61,9 +61,15 @@ class Machine:
 
 
 class Stop:
-    """A request to end, that whoever runs an attempt waits for. It may become more urgent."""
+    """A request to end, that whoever runs an attempt waits for. It may become more urgent.
 
-    def __init__(self) -> None:
+    Attributes:
+        leader_only: whether only the command itself is asked, because it ends in good order what
+            it started, as a server does; else all of its processes are.
+    """
+
+    def __init__(self, *, leader_only: bool = False) -> None:
+        self.leader_only = leader_only
         self._event = asyncio.Event()
         self._deadline = math.inf
 

@@ -182,8 +182,11 @@ async def end_leftover(session: int) -> tuple[str, ...]:
 
 
 async def end_session(session: int, stop: Stop) -> None:
-    """SIGTERM to all of the session, and SIGKILL to what is still there when the grace is over."""
-    signal_session(session, signal.SIGTERM)
+    """SIGTERM to the session, or to its leader, and SIGKILL to what outlasts the grace."""
+    if stop.leader_only and session in members(session):
+        os.kill(session, signal.SIGTERM)
+    else:
+        signal_session(session, signal.SIGTERM)
     while members(session) and (left := stop.seconds_left) > 0:
         await asyncio.sleep(min(POLL_SECONDS, left))
     await _kill(session)

@@ -16,8 +16,9 @@ from liminal.plan.dag import ContainerPlan, TaskPlan
 from liminal.plan.services import ServicePlan
 from liminal.plugins import Plugins
 from liminal.runners import Attempt, Machine, Stop
-from liminal.runners.embedded.folder import make_folder, release
+from liminal.runners.embedded.folder import RECORD, make_folder, release
 from liminal.runners.embedded.recovery import recover
+from liminal.runners.records import write_record
 from liminal.steps import RunCommand
 
 EXECUTOR = "local"
@@ -57,7 +58,12 @@ def run_service(
     """Runs the service until Ctrl-C or SIGTERM; requests in flight are finished then.
 
     Args:
+        plan: the service.
+        machine: with the service's image among those that are built.
+        plugins: the types that are installed.
         address: host and port to listen on; port 0 takes a free one.
+        now: the present moment.
+        told: who is told what it writes.
 
     Raises:
         ServerError: it could not be started, or ended by itself.
@@ -83,7 +89,8 @@ async def _serve(
     try:
         configuration = folder.path / "service.json"
         configuration.write_text(json.dumps(dict(plan.configuration)), encoding="utf-8")
-        stop = Stop()
+        write_record(folder.path / RECORD, {"service": f'service "{plan.service}"'})
+        stop = Stop(leader_only=True)
         lines = _Lines(told)
         with _signals(stop):
             attempt = Attempt(
@@ -91,7 +98,12 @@ async def _serve(
                 copy=None,
                 number=1,
                 command=_command(str(configuration), address),
-                env_vars={**plan.env_vars, "LIMINAL_RUN_ID": folder.run_id},
+                env_vars={
+                    **plan.env_vars,
+                    "LIMINAL_RUN_ID": folder.run_id,
+                    # By these two the next command finds what a killed one left running.
+                    "LIMINAL_PIPELINE": folder.path.parent.name,
+                },
                 folder=folder.work / "service",
                 machine=machine,
                 stop=stop,

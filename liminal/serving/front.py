@@ -51,6 +51,7 @@ def make_front(options: FrontOptions) -> Flask:
     # can end the whole group should the front die.
     os.setpgid(0, 0)
     options.servers_end.close()
+    signal.set_wakeup_fd(-1)  # the server's, which the fork copied
     options.server.send(("started", str(os.getpid())))
     logging.basicConfig(format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
     front = Front(options)
@@ -114,21 +115,29 @@ class Front:
                 pass  # the server is gone, and _obey() acts on that
 
     def _obey(self) -> None:
-        """Stops when the server says so, or when the server is gone."""
+        """Stops when the server says so; and ends when the server is gone, which says so too."""
+        if self._hear():
+            self._stop()
+            self._tell("stopped", "")
+            self._hear()
+        else:
+            self._stop()
+        # Nobody is left who would wait for us or end us.
+        os.killpg(0, signal.SIGKILL)
+
+    def _hear(self) -> bool:
+        """Waits for the server's next word; False when there is no server any more."""
         try:
             self._options.server.recv()
-            orphaned = False
         except (EOFError, OSError):
-            orphaned = True
-        started = time.monotonic()
-        grace_seconds = self._config.grace_seconds
-        if not self._lifecycle.drain(grace_seconds):
+            return False
+        return True
+
+    def _stop(self) -> None:
+        until = time.monotonic() + self._config.grace_seconds
+        if not self._lifecycle.drain(self._config.grace_seconds):
             logger.warning("%d requests were not answered in time", self._lifecycle.in_flight)
-        self._pool.stop(max(grace_seconds - (time.monotonic() - started), 1.0))
-        if orphaned:
-            # Nobody is left who would wait for us or end us.
-            os.killpg(0, signal.SIGKILL)
-        self._tell("stopped", "")
+        self._pool.stop(max(until - time.monotonic(), 1.0))
 
     def _add_gauges(self) -> None:
         gauge = self._metrics.gauge

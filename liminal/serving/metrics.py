@@ -13,7 +13,23 @@ from prometheus_client.registry import Collector
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 # From a linear model's answer to a large model's; upper bounds in seconds.
-_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
+_BUCKETS = (
+    0.001,
+    0.0025,
+    0.005,
+    0.01,
+    0.025,
+    0.05,
+    0.1,
+    0.25,
+    0.5,
+    1.0,
+    2.5,
+    5.0,
+    10.0,
+    30.0,
+    60.0,
+)
 
 
 class Metrics:
@@ -95,7 +111,9 @@ class _ModelVersions(Collector):
     def collect(self) -> Iterable[Metric]:
         """One sample a module."""
         family = InfoMetricFamily(
-            "liminal_serving_model", "The model's version, as the module tells it.", labels=["module"]
+            "liminal_serving_model",
+            "The model's version, as the module tells it.",
+            labels=["module"],
         )
         for module, version in sorted(json.loads(self._read()).items()):
             family.add_metric([module], {"version": version})

@@ -61,7 +61,9 @@ def collisions(config: ServiceConfig) -> list[str]:
 def _http_problem(error: HTTPException) -> Response:
     status = error.code or 500
     word = error.name.lower().replace(" ", "-")
-    return _response(Problem(status, word, f"{request.method} {request.path}: {error.name.lower()}"))
+    return _response(
+        Problem(status, word, f"{request.method} {request.path}: {error.name.lower()}")
+    )
 
 
 def _internal_problem(error: Exception) -> Response:

@@ -93,21 +93,19 @@ def _maker(annotation: type) -> Callable[[dict[str, object]], object]:
     return make
 
 
-def _record_reader(
-    fields: dict[str, _Field], make: Callable[[dict[str, object]], object]
-) -> Read:
+def _record_reader(fields: dict[str, _Field], make: Callable[[dict[str, object]], object]) -> Read:
     required = [name for name, item in fields.items() if item.required]
 
     def read(value: object, path: str) -> object:
         if not isinstance(value, dict):
             raise expected("an object", value, path)
-        faults = [
-            f"{place(join(path, name))} is missing" for name in required if name not in value
-        ]
+        faults = [f"{place(join(path, name))} is missing" for name in required if name not in value]
         faults += [_unknown(join(path, key), key, fields) for key in value if key not in fields]
         known = [key for key in value if key in fields]
         try:
-            values = read_all((fields[key].shape.read, value[key], join(path, key)) for key in known)
+            values = read_all(
+                (fields[key].shape.read, value[key], join(path, key)) for key in known
+            )
         except Mismatch as mismatch:
             raise Mismatch([*faults, *mismatch.faults]) from None
         if faults:

@@ -9,7 +9,6 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Callable
 from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -115,32 +114,37 @@ class Server:
         self._stop_asked = False
         self._stopped = threading.Event()
         self._granian = _granian(options)
-        self._granian.interrupted = self.stop
+        # Python runs a signal's handler in the main thread, which waits for Granian's event; a
+        # signal that the kernel gave to another thread would wait as long. Its number is
+        # written here at once, whichever thread it met.
+        self._signals, self._signals_writer = socket.socketpair()
+        self._signals_writer.setblocking(False)
 
     def run(self) -> int:
         """Serves until stopped; returns the exit status."""
+        signal.set_wakeup_fd(self._signals_writer.fileno(), warn_on_full_buffer=False)
+        threading.Thread(target=self._obey_signals, name="signals", daemon=True).start()
         threading.Thread(target=self._listen, name="front", daemon=True).start()
         try:
-            self._granian.serve(
-                target_loader=partial(make_front, self._options), wrap_loader=False
-            )
+            self._granian.serve(target_loader=partial(make_front, self._options), wrap_loader=False)
         except SystemExit:
             pass  # Granian's status knows nothing of ours
         self._end_group()
         return self._status
 
-    def stop(self) -> None:
-        """Ends the service gracefully; asked a second time, at once."""
-        if self._stop_asked:
-            stop = self._granian.interrupt
-        else:
-            stop = self._stop_gracefully
-            self._stop_asked = True
-            self._status = 0
-            self._granian.respawn_failed_workers = False
-        # Not here: a signal's handler runs within Granian's wait for the very event that
-        # interrupt() sets, and one set from within was lost now and then.
-        threading.Thread(target=stop, name="stop", daemon=True).start()
+    def _obey_signals(self) -> None:
+        """Stops gracefully at the first SIGINT or SIGTERM, at once at the second."""
+        while True:
+            for number in self._signals.recv(64):
+                if number not in (signal.SIGINT, signal.SIGTERM):
+                    continue
+                if self._stop_asked:
+                    self._granian.interrupt()
+                    continue
+                self._stop_asked = True
+                self._status = 0
+                self._granian.respawn_failed_workers = False
+                threading.Thread(target=self._stop_gracefully, name="stop", daemon=True).start()
 
     def _stop_gracefully(self) -> None:
         try:
@@ -187,12 +191,10 @@ class Server:
 
 
 class _Granian(MPServer):
-    """Granian's supervisor, with its reaction to SIGINT and SIGTERM handed to us."""
-
-    interrupted: Callable[[], None]
+    """Granian's supervisor, but its reaction to SIGINT and SIGTERM is ours."""
 
     def signal_handler_interrupt(self, *args: object, **kwargs: object) -> None:
-        self.interrupted()
+        """Nothing: `Server` has heard of the signal already."""
 
     def interrupt(self) -> None:
         """What Granian does by itself at a signal: ends the front and returns from serve()."""

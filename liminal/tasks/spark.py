@@ -45,6 +45,7 @@ class Spark:
         },
     }
     required: ClassVar[tuple[str, ...]] = ("image", "application_source")
+    source_files: ClassVar[tuple[str, ...]] = ("application_source",)
     container: ClassVar[bool] = True
 
     def step(self, task: Task) -> RunCommand:

@@ -19,7 +19,7 @@ class Sql:
             "examples": ["SELECT 1"],
         },
         "query_file": {
-            "description": "A file with the query, relative to this one; by default query holds it.",
+            "description": "A file with the query, beside this one; by default query holds it.",
             "type": "string",
             "minLength": 1,
             "examples": ["sql/daily.sql"],
@@ -44,6 +44,8 @@ class Sql:
         },
     }
     required: ClassVar[tuple[str, ...]] = ("connection",)
+    one_of: ClassVar[tuple[tuple[str, ...], ...]] = (("query", "query_file"),)
+    files: ClassVar[tuple[str, ...]] = ("query_file",)
     container: ClassVar[bool] = False
 
     def step(self, task: Task) -> CallOperator:

@@ -51,8 +51,8 @@ def _of(table: str, rule: Rule, schema: Mapping[str, Any]) -> Iterator[Property]
     for key, written in rule.get("properties", {}).items():
         found = resolved(written, schema)
         yield Property(table, key, found, key in required)
-        if "$ref" not in written:
-            yield from _of(f"{table}.{key}", written, schema)
+        if "_keys/" in written.get("$ref", "_keys/"):  # other definitions are tables themselves
+            yield from _of(f"{table}.{key}", found, schema)
     for keyword in COMBINING:
         if keyword in rule:
             yield from _of(f"{table}:{keyword}", rule[keyword], schema)

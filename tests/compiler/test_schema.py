@@ -29,7 +29,7 @@ def needed(found: Any) -> bool:
     """Whether the key must be there, by the schema or, once defaults are merged in, by its type."""
     kind, _, name = found.table.replace("root.task_defaults.", "task.").partition(".")
     own = ()
-    if name and kind in ("task", "metrics_backend"):
+    if name and "." not in name and kind in ("task", "metrics_backend"):
         own = PLUGINS.load({"task": "liminal.tasks"}.get(kind, "liminal.metrics"), name).required
     of_all = SCHEMA["$defs"].get(kind, {}).get("required", ())
     return found.required or found.key in (*of_all, *own)

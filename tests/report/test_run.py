@@ -1,3 +1,4 @@
+import dataclasses
 import json
 from pathlib import Path
 
@@ -137,6 +138,19 @@ def test_the_summary_is_a_table() -> None:
         'pipe: failed after 1m 15s: task "train" failed: copy 1: exit status 1',
     )
     assert render(RunFinished(result=RESULT)) == summary(RESULT)
+
+
+def test_an_interrupted_run_says_by_what() -> None:
+    interrupted = dataclasses.replace(
+        RESULT, state=RunState.INTERRUPTED, reason="interrupted by Ctrl-C"
+    )
+    assert summary(interrupted)[-1] == "pipe: interrupted by Ctrl-C after 1m 15s"
+    problem = interrupted.error()
+    assert problem is not None
+    assert problem.exit_code == 130
+    assert problem.message == (
+        'pipeline "pipe" was interrupted by Ctrl-C; left behind: process 7 (x)'
+    )
 
 
 def test_colour_comes_only_when_asked_and_does_not_run_on() -> None:

@@ -3,7 +3,9 @@
 from collections.abc import Callable
 
 from liminal.compiler.link.context import Context
+from liminal.compiler.link.crons import Crons
 from liminal.compiler.link.images import images
+from liminal.compiler.link.keys import check_keys
 from liminal.compiler.link.monitoring import alerts, metrics
 from liminal.compiler.link.pipelines import pipelines
 from liminal.compiler.link.services import services
@@ -17,7 +19,11 @@ from liminal.plugins import PluginError, Plugins
 
 
 def link(
-    layer: Map, plugins: Plugins, folder_of: Callable[[str], str], environ_names: frozenset[str]
+    layer: Map,
+    plugins: Plugins,
+    folder_of: Callable[[str], str],
+    environ_names: frozenset[str],
+    crons: Crons,
 ) -> tuple[App, tuple[Diagnostic, ...]]:
     """The application that the layer describes, and the findings about its references.
 
@@ -26,8 +32,11 @@ def link(
         plugins: the types that are installed.
         folder_of: the absolute folder of a file that an Origin names.
         environ_names: the names of the environment's variables, which a run may use.
+        crons: judges schedules, each once for all applications.
     """
-    context = Context(plugins=plugins, folder_of=folder_of, environ_names=environ_names)
+    context = Context(
+        plugins=plugins, folder_of=folder_of, environ_names=environ_names, crons=crons
+    )
     context.variables = {name: text(value) for name, value, _ in flat(layer.mapping("variables"))}
     context.variable_maps = layer.mapping("variables")
     context.executors = {one.name: one for one in _executors(layer, context)}
@@ -57,16 +66,17 @@ def _executors(layer: Map, context: Context) -> list[Executor]:
     for entry in context.unique(layer.sequence("executors"), "executor"):
         type_name = entry.string("type") or ""
         try:
-            keys = context.plugins.executor(type_name).properties
+            type_ = context.plugins.executor(type_name)
         except PluginError as problem:
             context.error("plugin", str(problem), entry.at("type"))
             continue
+        check_keys(entry, f'executor "{entry.text("executor")}"', type_, context)
         found.append(
             Executor(
                 name=entry.text("executor") or "",
                 type=type_name,
                 origin=entry.origin,
-                settings=settings(entry, keys),
+                settings=settings(entry, type_.properties),
             )
         )
     return found

@@ -25,8 +25,14 @@ def condition(task: Map, context: Context) -> Condition | None:
             "for example: {{ tasks.check.accuracy }} > 0.9",
         )
         return None
-    left, operator, right = sides
-    return Condition(left=_operand(left), operator=Comparison(operator), right=_operand(right))
+    left, right = _operand(sides[0]), _operand(sides[2])
+    if isinstance(left, str) and isinstance(right, str):
+        names = [name for name in (left, right) if name in context.variables]
+        name = names[0] if names else left
+        hint = f"a variable stands in braces: {{{{ {name} }}}}" if is_name(name) else None
+        message = f'"{written}" compares two fixed texts, and is always the same'
+        context.warning("constant-condition", message, task.at("when"), hint)
+    return Condition(left=left, operator=Comparison(sides[1]), right=right)
 
 
 def _operand(written: str) -> Text:

@@ -2,7 +2,9 @@
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
+from liminal.compiler.link.crons import Crons
 from liminal.compiler.nodes import Map, Seq
 from liminal.errors import Diagnostic, error, warning
 from liminal.model import Executor, Image, MetricsBackend, Secret, Text, Volume
@@ -13,17 +15,24 @@ from liminal.suggest import nearest
 
 @dataclass(slots=True)
 class Context:
-    """The names that a later section may refer to, by what they name."""
+    """The names that a later section may refer to, by what they name.
+
+    Attributes:
+        crons: shared by all applications of a compilation, which often have the same schedules.
+        sources: image -> the folder of its source, of those images whose source can be read.
+    """
 
     plugins: Plugins
     folder_of: Callable[[str], str]
     environ_names: frozenset[str]
+    crons: Crons = field(default_factory=Crons)
     variables: Mapping[str, Text] = field(default_factory=dict)
     variable_maps: Map = field(default_factory=lambda: Map(Origin("", 1, 1)))
     executors: Mapping[str, Executor] = field(default_factory=dict)
     volumes: Mapping[str, Volume] = field(default_factory=dict)
     secrets: Mapping[str, Secret] = field(default_factory=dict)
     images: Mapping[str, Image] = field(default_factory=dict)
+    sources: dict[str, Path] = field(default_factory=dict)
     metrics: tuple[MetricsBackend, ...] = ()
     findings: list[Diagnostic] = field(default_factory=list)
 

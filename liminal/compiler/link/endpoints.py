@@ -10,6 +10,9 @@ from liminal.suggest import nearest
 
 _DEFAULT_METHODS = ("GET", "POST")
 
+OWN_PATHS = ("/docs", "/healthz", "/metrics", "/openapi.json", "/readyz")
+"""The paths that a service has by itself, as `liminal.serving.own_paths` adds them."""
+
 
 def endpoints(entry: Map, source: Path | None, context: Context) -> tuple[Endpoint, ...]:
     """The entry's endpoints, checked against the source where there is one."""
@@ -26,6 +29,10 @@ def endpoints(entry: Map, source: Path | None, context: Context) -> tuple[Endpoi
             )
             continue
         paths[path] = endpoint
+        if path in OWN_PATHS:
+            message = f'the endpoint "{path}" takes the place of the service\'s own'
+            hint = f"the service's own: {', '.join(OWN_PATHS)}"
+            context.warning("own-path", message, endpoint.at("endpoint"), hint)
         if source is not None:
             _check(endpoint, source, names, context)
         found.append(_endpoint(endpoint))

@@ -74,6 +74,8 @@ def _short_forms(layer: Map, context: Context) -> Iterator[tuple[Map, str]]:
 def _image(entry: Map, kind: str, context: Context) -> Image:
     _check_reference(entry, context)
     source = _source(entry, context)
+    if source is not None:
+        context.sources.setdefault(entry.string("image") or "", source)
     python_version = entry.string("python_version")
     is_listed = "task" not in entry and "service" not in entry
     return Image(

@@ -5,14 +5,16 @@ from collections.abc import Iterator, Mapping
 from liminal.compiler.defaults import TASK_LISTS
 from liminal.compiler.graph import ordered
 from liminal.compiler.link.context import Context
+from liminal.compiler.link.dates import dates
+from liminal.compiler.link.default_args import check_default_args
 from liminal.compiler.link.monitoring import pipeline_metrics
+from liminal.compiler.link.params import check_params
 from liminal.compiler.link.placeholders import check_placeholders
+from liminal.compiler.link.schedules import schedule
 from liminal.compiler.link.tasks import task
 from liminal.compiler.link.values import frozen, strings
 from liminal.compiler.nodes import Map
-from liminal.model import AssetSchedule, Pipeline, Setting, Task
-
-DEFAULT_START_DATE = "2020-01-01"
+from liminal.model import Pipeline, Setting, Task
 
 
 def pipelines(layer: Map, context: Context) -> tuple[Pipeline, ...]:
@@ -24,6 +26,10 @@ def pipelines(layer: Map, context: Context) -> tuple[Pipeline, ...]:
 def _pipeline(entry: Map, layer: Map, context: Context) -> Pipeline:
     params = {name: _mapping(frozen(value)) for name, value in entry.mapping("params").items()}
     tasks = _tasks(entry, context)
+    runs_by = schedule(entry, context)
+    span = dates(entry, context)
+    check_params(entry, runs_by is not None, context)
+    check_default_args(entry, context)
     check_placeholders(entry, tasks, frozenset(params), context)
     return Pipeline(
         name=entry.text("pipeline") or "",
@@ -32,10 +38,10 @@ def _pipeline(entry: Map, layer: Map, context: Context) -> Pipeline:
         description=entry.string("description"),
         owner=entry.string("owner") or layer.string("owner"),
         tags=strings(entry, "tags"),
-        schedule=_schedule(entry),
-        start_date=entry.string("start_date") or DEFAULT_START_DATE,
-        end_date=entry.string("end_date"),
-        timezone=entry.string("timezone") or "UTC",
+        schedule=runs_by,
+        start_date=span.start_date,
+        end_date=span.end_date,
+        timezone=span.timezone,
         timeout_minutes=entry.number("timeout_minutes"),
         catchup=entry.flag("catchup") or False,
         max_active_runs=entry.integer("max_active_runs"),
@@ -48,13 +54,6 @@ def _pipeline(entry: Map, layer: Map, context: Context) -> Pipeline:
 
 def _mapping(value: Setting) -> Mapping[str, Setting]:
     return value if isinstance(value, Mapping) else {}
-
-
-def _schedule(entry: Map) -> str | AssetSchedule | None:
-    assets = entry.mapping("schedule")
-    if assets:
-        return AssetSchedule(assets=strings(assets, "assets"))
-    return entry.string("schedule")
 
 
 def _tasks(pipeline: Map, context: Context) -> list[tuple[Map, Task]]:

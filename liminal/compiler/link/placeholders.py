@@ -39,11 +39,15 @@ def check_placeholders(
     for entry, task in tasks:
         copied = {name for copy in task.copies for name in copy}
         known = {*context.variables, *task.variables, *params, *copied, *context.environ_names}
+        inputs = {f"params.{name}" for name in (*context.variables, *params)}
         for key, value in _values(task):
             for expression in _expressions(value):
                 origin = entry.at(key)
                 if expression.startswith("tasks."):
                     _check_output(expression, task, by_name, origin, context)
+                elif expression.startswith("params.") and is_name(expression):
+                    if expression not in inputs:
+                        _warn(expression, inputs, origin, context)
                 elif is_name(expression) and not _is_known(expression, known):
                     _warn(expression, known, origin, context)
 

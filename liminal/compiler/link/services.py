@@ -3,10 +3,13 @@
 from liminal.compiler.link.context import Context
 from liminal.compiler.link.endpoints import endpoints
 from liminal.compiler.link.images import image_reference
+from liminal.compiler.link.mount_paths import check_mount_paths
+from liminal.compiler.link.quantities import check_resources
 from liminal.compiler.link.storage import mounts, secret_mounts
 from liminal.compiler.link.values import known_env_vars, resources
 from liminal.compiler.nodes import Map
-from liminal.model import Autoscaling, Service
+from liminal.model import Autoscaling, Image, Service
+from liminal.plugins import PluginError
 
 DEFAULT_PORT = 80
 
@@ -27,14 +30,11 @@ def _service(entry: Map, context: Context) -> Service | None:
         return None
     built = context.images.get(image)
     # Those of a short form were checked with its image.
-    own = endpoints(entry, None, context) if "source" not in entry else ()
-    if built is not None and not (own or built.endpoints):
-        context.error(
-            "no-endpoints",
-            f'service "{name}" has no endpoints, and neither has its image "{image}"',
-            entry.at("image"),
-            'add "endpoints" to the image',
-        )
+    own = endpoints(entry, context.sources.get(image), context) if "source" not in entry else ()
+    if built is not None:
+        _check_serves(entry, built, bool(own or built.endpoints), context)
+    check_mount_paths(entry, context)
+    check_resources(entry, context)
     return Service(
         name=name,
         image=image,
@@ -53,6 +53,32 @@ def _service(entry: Map, context: Context) -> Service | None:
         request_timeout_seconds=entry.number("request_timeout_seconds"),
         max_body_mb=entry.number("max_body_mb"),
     )
+
+
+def _check_serves(entry: Map, image: Image, has_endpoints: bool, context: Context) -> None:
+    """Adds an error where the image would not answer.
+
+    One whose type takes endpoints carries the server; what the user's own Dockerfile starts is
+    not ours to know.
+    """
+    try:
+        keys = context.plugins.load("liminal.images", image.type).properties
+    except PluginError:  # that was told
+        return
+    if "dockerfile" in keys:
+        return
+    if "endpoints" not in keys:
+        able = [
+            kind
+            for kind, type_ in context.plugins.loadable("liminal.images")
+            if "endpoints" in type_.properties
+        ]
+        message = f'image "{image.name}" is of type {image.type}, which carries no server'
+        hint = f"types that do: {', '.join(able)}"
+        context.error("wrong-image", message, entry.at("image"), hint)
+    elif not has_endpoints:
+        message = f'the service has no endpoints, and neither has its image "{image.name}"'
+        context.error("no-endpoints", message, entry.at("image"), 'add "endpoints" to the image')
 
 
 def _autoscaling(entry: Map, name: str, context: Context) -> Autoscaling | None:

@@ -1,6 +1,6 @@
 """Volumes, secrets, and where tasks and services see them."""
 
-import posixpath
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,13 +10,21 @@ from liminal.compiler.nodes import Map
 from liminal.model import Mount, Secret, SecretMount, Volume
 
 _VOLUME_KEYS = ("volume", "local", "claim_name")
+# Source: Kubernetes, DNS subdomain names.
+_CLAIM_NAME = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*")
+_MAX_CLAIM_NAME = 253
 
 
 def volumes(layer: Map, context: Context) -> Iterator[Volume]:
-    """The layer's volumes."""
+    """The layer's volumes; one without any source is the claim NAME-pvc.
+
+    A folder of this machine may have a claim beside it, as Apache Liminal's examples do: that is
+    the name of the claim that Kubernetes gets for the folder.
+    """
     for entry in context.unique(layer.sequence("volumes"), "volume"):
         sources = [key for key in entry if key not in _VOLUME_KEYS]
-        kinds = [key for key in ("local", "claim_name", *sources) if key in entry]
+        kinds = [key for key in ("local", "claim_name") if key in entry]
+        kinds = [*kinds[:1], *sources] if sources else kinds[:1]
         if len(kinds) > 1:
             context.error(
                 "volume-sources",
@@ -24,12 +32,14 @@ def volumes(layer: Map, context: Context) -> Iterator[Volume]:
                 entry.at_key(kinds[1]),
                 "keep one of them",
             )
+        _check_claim_name(entry, context)
         local = entry.mapping("local").string("path")
+        default_claim = None if kinds else f"{entry.text('volume')}-pvc"
         yield Volume(
             name=entry.text("volume") or "",
             origin=entry.origin,
             local_path=_on_this_machine(local, entry, context) if local else None,
-            claim_name=entry.string("claim_name"),
+            claim_name=entry.string("claim_name") or default_claim,
             source={key: frozen(entry[key]) for key in sources},
         )
 
@@ -46,14 +56,12 @@ def secrets(layer: Map, context: Context) -> Iterator[Secret]:
 
 
 def mounts(entry: Map, context: Context) -> tuple[Mount, ...]:
-    """The entry's mounts; two at one path, or of an unknown volume, are findings."""
+    """The entry's mounts; one of an unknown volume is a finding."""
     found = []
-    paths: dict[str, str] = {}
     for mount in entry.sequence("mounts").mappings():
         volume, path = mount.string("volume") or "", mount.string("path") or ""
         if volume not in context.volumes:
             context.unknown("volume", volume, context.volumes, mount.at("volume"))
-        _claim_path(paths, path, f'volume "{volume}"', mount, "path", context)
         found.append(
             Mount(
                 name=mount.text("mount") or volume,
@@ -68,24 +76,31 @@ def mounts(entry: Map, context: Context) -> tuple[Mount, ...]:
 
 
 def secret_mounts(entry: Map, context: Context) -> tuple[SecretMount, ...]:
-    """The entry's secrets; two at one path, or an unknown one, are findings."""
+    """The entry's secrets; an unknown one is a finding."""
     found = []
-    paths: dict[str, str] = {}
     for mount in entry.sequence("secrets").mappings():
         secret, path = mount.string("secret") or "", mount.string("remote_path") or ""
         if secret not in context.secrets:
             context.unknown("secret", secret, context.secrets, mount.at("secret"))
-        _claim_path(paths, path, f'secret "{secret}"', mount, "remote_path", context)
         found.append(
             SecretMount(
                 secret=secret,
                 remote_path=path,
-                sub_path=mount.string("sub_path"),
+                sub_path=_sub_path(mount, context),
                 read_only=True,
                 origin=mount.origin,
             )
         )
     return tuple(found)
+
+
+def _check_claim_name(entry: Map, context: Context) -> None:
+    name = entry.string("claim_name")
+    if name is None or (_CLAIM_NAME.fullmatch(name) and len(name) <= _MAX_CLAIM_NAME):
+        return
+    hint = "a claim's name is lower-case letters, digits, - and ."
+    message = f'"claim_name" of volume "{entry.text("volume")}" cannot be "{name}"'
+    context.error("bad-name", message, entry.at("claim_name"), hint)
 
 
 def _on_this_machine(path: str, entry: Map, context: Context) -> str:
@@ -105,16 +120,3 @@ def _sub_path(mount: Map, context: Context) -> str | None:
             "name a folder in it",
         )
     return sub_path
-
-
-def _claim_path(
-    paths: dict[str, str], path: str, what: str, mount: Map, key: str, context: Context
-) -> None:
-    normal = posixpath.normpath(path)
-    if normal in ("/", ".") or normal.startswith(".."):
-        context.error("mount-path", f'"{path}" cannot be a mount', mount.at(key), "name a folder")
-    if normal in paths:
-        context.error(
-            "mount-collision", f'{what} and {paths[normal]} are both at "{path}"', mount.at(key)
-        )
-    paths.setdefault(normal, what)

@@ -6,6 +6,9 @@ from collections.abc import Mapping, Sequence
 from liminal.compiler.link.conditions import condition
 from liminal.compiler.link.context import Context
 from liminal.compiler.link.images import image_reference
+from liminal.compiler.link.keys import check_keys
+from liminal.compiler.link.mount_paths import check_mount_paths
+from liminal.compiler.link.quantities import check_resources
 from liminal.compiler.link.storage import mounts, secret_mounts
 from liminal.compiler.link.values import env_vars, resources, settings, strings
 from liminal.compiler.nodes import Map
@@ -127,6 +130,9 @@ def _check(entry: Map, made: Task, type_: TaskType, context: Context) -> None:
             hint = f'add "{key}: …", or a default for it in task_defaults.{made.type}'
             message = f'task "{made.name}" has no "{key}"'
             context.error("missing-key", message, entry.origin, hint)
+    check_keys(entry, f'task "{made.name}"', type_, context)
+    check_mount_paths(entry, context)
+    check_resources(entry, context)
     if made.executor is None:
         return
     executor = context.executors.get(made.executor)

@@ -78,7 +78,7 @@ def label_of(task: TaskPlan, index: int) -> str:
 def not_started(halt: Halt) -> CopyResult:
     """What came of a copy that the run's end kept from starting."""
     if halt.interrupted:
-        return CopyResult(state=TaskState.NONE, reason=f"not started: {halt.reason}")
+        return CopyResult(state=TaskState.NONE, reason=halt.reason)
     # The pipeline's timeout fails the run with all its tasks.
     return CopyResult(state=TaskState.FAILED, reason=f"not started: {halt.reason}")
 

@@ -153,11 +153,11 @@ class RunResult:
         if self.state is RunState.SUCCESS:
             return None
         left = "".join(f"; left behind: {what}" for what in self.left_behind)
-        kind = Interrupted if self.state is RunState.INTERRUPTED else RunError
+        if self.state is RunState.INTERRUPTED:
+            return Interrupted(f'pipeline "{self.pipeline}" was {self.reason}{left}')
         log = next((task.log for task in self.tasks if task.log and task.reason), None)
-        return kind(
-            f'pipeline "{self.pipeline}" {"was" if kind is Interrupted else "failed"}'
-            f"{' interrupted' if kind is Interrupted else f': {self.reason}'}{left}",
+        return RunError(
+            f'pipeline "{self.pipeline}" failed: {self.reason}{left}',
             hint=f"the whole output is in {log}" if log else None,
         )
 

@@ -42,7 +42,8 @@ async def _recover(run: Path) -> list[str]:
     attempts = [read_record(file) for file in sorted((run / "work").glob(f"*/{PROCESS_RECORD}"))]
     # A run that ended by itself but could not remove all is not one that was killed.
     killed = record.get("state", "running") == "running"
-    told = [f"run {run.name} of pipeline {run.parent.name} was killed"] if killed else []
+    what = record.get("service", f"run {run.name} of pipeline {run.parent.name}")
+    told = [f"{what} was killed"] if killed else []
     told += [f"ended {words} of it" for words in await _end(run, attempts)]
     remove_recorded(run / "work")
     try:

@@ -1,0 +1,206 @@
+"""``liminal serve``: a real service in its own environment, started and ended as a user does."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+LIMINAL = Path(sys.executable).parent / "liminal"
+PATIENCE_SECONDS = 60
+
+PROJECT = """
+name: parrot
+images:
+  - image: parrot
+    type: python_server
+    source: .
+    endpoints:
+      - {endpoint: /echo, module: parrot, function: echo}
+      - {endpoint: /slow, module: parrot, function: slow}
+      - {endpoint: /files, module: parrot, function: files}
+volumes:
+  - volume: data
+    local: {path: data}
+secrets:
+  - secret: token
+    local_path_file: token.txt
+services:
+  - service: parrot
+    image: parrot
+    env_vars: {GREETING: "{{ greeting }}"}
+    mounts: [{mount: data, volume: data, path: data}]
+    secrets: [{secret: token, remote_path: secrets/token}]
+    workers: 1
+variables: {greeting: hello}
+"""
+
+PARROT = """
+import os, pathlib, time
+
+def echo(body: dict) -> dict:
+    return {"greeting": os.environ["GREETING"], "heard": body}
+
+def slow(body):
+    pathlib.Path("data/started").touch()
+    time.sleep(1.5)
+    return "done"
+
+def files():
+    return {
+        "token": pathlib.Path("secrets/token").read_text(),
+        "data": sorted(path.name for path in pathlib.Path("data").iterdir()),
+    }
+"""
+
+
+@pytest.fixture(scope="session")
+def service_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A LIMINAL_HOME that all of these tests share, so that one environment serves them."""
+    return tmp_path_factory.mktemp("service-home")
+
+
+@pytest.fixture
+def parrot(tmp_path: Path) -> Path:
+    """A project with one service."""
+    (tmp_path / "liminal.yml").write_text(PROJECT)
+    (tmp_path / "parrot.py").write_text(PARROT)
+    (tmp_path / "token.txt").write_text("canary-4711")
+    return tmp_path
+
+
+class Serving:
+    """A running ``liminal serve``."""
+
+    def __init__(self, project: Path, home: Path, *words: str) -> None:
+        self.process = subprocess.Popen(
+            [LIMINAL, "serve", "--port", "0", *words],
+            cwd=project,
+            env={**os.environ, "LIMINAL_HOME": str(home)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+        self.lines: list[str] = []
+        self._ready = threading.Event()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        for line in self.process.stdout or ():
+            self.lines.append(line)
+            if " answers on " in line:
+                self._ready.set()
+        self._ready.set()
+
+    @property
+    def url(self) -> str:
+        assert self._ready.wait(PATIENCE_SECONDS), self.said
+        line = next((line for line in self.lines if " answers on " in line), None)
+        assert line is not None, self.said
+        return line.split(" answers on ")[1].split(";")[0]
+
+    @property
+    def said(self) -> str:
+        return "".join(self.lines)
+
+    def ask(self, path: str, body: object = None) -> Any:
+        data = None if body is None else json.dumps(body).encode()
+        with urllib.request.urlopen(self.url + path, data=data, timeout=30) as answer:
+            text = answer.read().decode()
+        return json.loads(text) if text[:1] in "{[" else text
+
+    def end(self, number: int = signal.SIGINT) -> int:
+        self.process.send_signal(number)
+        status = self.process.wait(PATIENCE_SECONDS)
+        self._reader.join(PATIENCE_SECONDS)
+        return status
+
+
+@pytest.fixture
+def serving(parrot: Path, service_home: Path) -> Iterator[Serving]:
+    """The service, answering; killed in the end if the test did not end it."""
+    running = Serving(parrot, service_home)
+    assert running.url
+    yield running
+    if running.process.poll() is None:
+        running.end(signal.SIGTERM)
+
+
+def processes_of(project: Path, home: Path) -> list[int]:
+    """What still runs with the project's or the home's path on its command line."""
+    return [
+        one.pid
+        for one in psutil.process_iter(["cmdline", "status"])
+        if one.info["status"] != psutil.STATUS_ZOMBIE
+        and any(str(place) in word for word in one.info["cmdline"] or () for place in (project, home))
+    ]
+
+
+def test_it_answers_with_its_variables_volume_and_secret(serving: Serving) -> None:
+    assert serving.ask("/echo", {"a": 1}) == {"greeting": "hello", "heard": {"a": 1}}
+    assert serving.ask("/files") == {"token": "canary-4711", "data": []}
+    assert "canary-4711" not in serving.said
+    assert f"curl --data '{{}}' {serving.url}/echo" in serving.said
+
+
+def test_ctrl_c_finishes_what_is_in_flight_and_ends_with_0(
+    serving: Serving, parrot: Path, service_home: Path
+) -> None:
+    answers: list[Any] = []
+    asking = threading.Thread(target=lambda: answers.append(serving.ask("/slow", {})))
+    asking.start()
+    while not (parrot / "data" / "started").exists():
+        time.sleep(0.02)
+    assert serving.end() == 0
+    asking.join(PATIENCE_SECONDS)
+    assert answers == ["done"]
+    assert processes_of(parrot, service_home) == []
+    assert not list(service_home.glob("runs/*/*/*/work"))
+
+
+def test_a_taken_port_is_told_before_anything_starts(parrot: Path, service_home: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        running = Serving(parrot, service_home, "--port", str(port))
+        assert running.process.wait(PATIENCE_SECONDS) == 6
+    running._reader.join(PATIENCE_SECONDS)
+    assert f"port {port} on 127.0.0.1 is taken" in running.said
+    assert "--port 0" in running.said
+
+
+def test_a_module_that_does_not_import_ends_it_with_the_users_traceback(
+    parrot: Path, service_home: Path
+) -> None:
+    (parrot / "parrot.py").write_text(PARROT + "\nraise ValueError('not today')\n")
+    running = Serving(parrot, service_home)
+    assert running.process.wait(PATIENCE_SECONDS) == 6
+    running._reader.join(PATIENCE_SECONDS)
+    assert "ValueError: not today" in running.said
+    assert "parrot.py" in running.said
+    assert "this is a bug of Liminal" not in running.said
+
+
+def test_what_a_killed_command_left_is_ended_by_the_next(
+    serving: Serving, parrot: Path, service_home: Path
+) -> None:
+    os.kill(serving.process.pid, signal.SIGKILL)
+    serving.process.wait(PATIENCE_SECONDS)
+    following = Serving(parrot, service_home)
+    assert following.url
+    assert 'service "parrot" was killed' in following.said
+    assert following.end() == 0
+    assert processes_of(parrot, service_home) == []
