@@ -89,7 +89,7 @@ def init(name: str | None, template: str) -> None:
     from liminal.templates import copy_template
 
     folder = Path(name or template)
-    files = copy_template(template, folder)
+    files = copy_template(template, folder, _schema(_here()))
     for file in files:
         _say(f"wrote {file}")
     _say(f'\nNext: "cd {folder}" and "liminal run"')
@@ -111,11 +111,13 @@ def validate(path: str | None, path_option: str | None, strict: bool, format_: s
 
     Example: liminal validate --format github
     """
+    from liminal.compiler.known import check_path
     from liminal.errors import Severity
     from liminal.report import findings
 
-    compilation = _compiled(_path(path, path_option), _here())
-    found = compilation.findings
+    here = _here()
+    checked = check_path(_path(path, path_option), here.environ, here.plugins, here.home.verdicts)
+    found = checked.findings
     writers = {"json": findings.as_json, "github": findings.as_github, "sarif": findings.as_sarif}
     if format_ == "text":
         text = findings.as_text(found, _colour(sys.stdout))
@@ -125,7 +127,8 @@ def validate(path: str | None, path_option: str | None, strict: bool, format_: s
         click.echo(text)
     fatal = (Severity.ERROR, Severity.WARNING) if strict else (Severity.ERROR,)
     failed = any(finding.severity in fatal for finding in found)
-    _say(findings.summary(found) or f"{_counted(compilation.apps, 'application')}, no findings")
+    applications = _counted(checked.applications, "application")
+    _say(findings.summary(found) or f"{applications}, no findings")
     return ConfigurationError.exit_code if failed else 0
 
 
@@ -165,16 +168,48 @@ def show(path: str | None, path_option: str | None, stage: str, format_: str) ->
 
 
 @cli.command()
+@click.argument("words", nargs=-1, metavar="[PATH] [PIPELINE]")
+@click.option("--path", "path_option", metavar="PATH", help="The same as the argument PATH.")
+@click.option(
+    "--format",
+    "format_",
+    type=click.Choice(["text", "mermaid", "svg"]),
+    default="text",
+    show_default=True,
+)
+def graph(words: tuple[str, ...], path_option: str | None, format_: str) -> None:
+    """Draw a pipeline: its tasks, and which comes after which.
+
+    Example: liminal graph my_pipeline --format svg > my_pipeline.svg
+    """
+    from liminal import commands
+    from liminal.report.graph import graph as drawn
+
+    path, name = _path_and_name(words, path_option)
+    here = _here()
+    picture = drawn(commands.find_pipeline(_apps(path, here), name, here.plugins))
+    match format_:
+        case "mermaid":
+            from liminal.report.graph_mermaid import as_mermaid
+
+            click.echo(as_mermaid(picture))
+        case "svg":
+            from liminal.report.graph_svg import as_svg
+
+            click.echo(as_svg(picture).rstrip())
+        case _:
+            from liminal.report.graph_text import as_text
+
+            click.echo(as_text(picture, ascii_only=_is_ascii(sys.stdout)))
+
+
+@cli.command()
 def schema() -> None:
     """Print the JSON Schema of a liminal.yml, for editors.
 
     Example: liminal schema > liminal.schema.json
     """
-    import json
-
-    from liminal.compiler.schema import compose
-
-    click.echo(json.dumps(compose(_here().plugins), indent=2, ensure_ascii=False))
+    click.echo(_schema(_here()), nl=False)
 
 
 @cli.command()
@@ -232,7 +267,7 @@ def run(
     engine: str,
     dry_run: bool,
     format_: str,
-) -> None:
+) -> int:
     """Run a pipeline on this machine, without Airflow.
 
     Images whose inputs changed are built first.
@@ -262,7 +297,7 @@ def run(
             _data(report.dry_run_data(planned))
         else:
             click.echo("\n".join(report.dry_run(planned, colour=_colour(sys.stdout))))
-        return
+        return 0
     chosen = select(plan, task=task, from_task=from_task)
     wanted = commands.images_for_tasks(plan, (one.name for one in chosen))
     machine = here.machine(_built(apps, wanted, engine, here))
@@ -271,8 +306,11 @@ def run(
     if format_ == "json":
         _data(report.as_data(result))
     problem = result.error()
-    if problem is not None:
-        raise problem
+    if problem is None:
+        return 0
+    if problem.hint:  # what went wrong was told when the run ended
+        _say(f"  hint: {problem.hint}")
+    return problem.exit_code
 
 
 @cli.command()
@@ -300,7 +338,7 @@ def serve(
     plan = commands.find_service(apps, name)
     machine = here.machine(_built(apps, frozenset({plan.image}), engine, here))
     told = Told(
-        output=lambda line: click.get_binary_stream("stdout").write(line),
+        output=lambda line: click.echo(line, nl=False),
         ready=lambda url: _say("\n".join(addresses(plan, url))),
         notice=_say,
     )
@@ -339,6 +377,15 @@ def _here() -> commands.Here:
         user_home=user_home,
         plugins=discover(),
     )
+
+
+def _schema(here: commands.Here) -> str:
+    """The JSON Schema of a liminal.yml with the types that are installed, as a file holds it."""
+    import json
+
+    from liminal.compiler.schema import compose
+
+    return json.dumps(compose(here.plugins), indent=2, ensure_ascii=False) + "\n"
 
 
 def _compiled(path: str, here: commands.Here) -> Compilation:
@@ -425,10 +472,19 @@ def _say(text: str) -> None:
     click.echo(text, err=True, color=_colour(sys.stderr))
 
 
+def _is_ascii(stream: TextIO) -> bool:
+    """Whether the stream would refuse the characters that lines are drawn with."""
+    try:
+        "\u25cf\u2502".encode(stream.encoding or "ascii")
+    except UnicodeEncodeError:
+        return True
+    return False
+
+
 def _colour(stream: TextIO) -> bool:
     """Whether to colour. Source: no-color.org."""
     return stream.isatty() and not os.environ.get("NO_COLOR")
 
 
-def _counted(things: Sequence[object], noun: str) -> str:
-    return f"{len(things)} {noun}{'' if len(things) == 1 else 's'}"
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}{'' if count == 1 else 's'}"

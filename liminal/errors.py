@@ -17,11 +17,15 @@ code class              meaning
 """
 
 import enum
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import ClassVar
 
 from liminal.origin import Origin
+
+MAX_FINDINGS = 1000
+"""Findings of one stage about one file or application; whoever has more mends these first."""
 
 
 class Severity(enum.Enum):
@@ -51,19 +55,36 @@ class Diagnostic:
 
 def error(code: str, message: str, origin: Origin, hint: str | None = None) -> Diagnostic:
     """A finding that stops the command."""
-    return Diagnostic(code=code, severity=Severity.ERROR, message=message, origin=origin, hint=hint)
+    return _finding(Severity.ERROR, code, message, origin, hint)
 
 
 def warning(code: str, message: str, origin: Origin, hint: str | None = None) -> Diagnostic:
     """A finding that is worth a look; ``--strict`` makes it an error."""
-    return Diagnostic(
-        code=code, severity=Severity.WARNING, message=message, origin=origin, hint=hint
-    )
+    return _finding(Severity.WARNING, code, message, origin, hint)
 
 
 def note(code: str, message: str, origin: Origin, hint: str | None = None) -> Diagnostic:
     """A finding that only informs."""
-    return Diagnostic(code=code, severity=Severity.NOTE, message=message, origin=origin, hint=hint)
+    return _finding(Severity.NOTE, code, message, origin, hint)
+
+
+def _finding(
+    severity: Severity, code: str, message: str, origin: Origin, hint: str | None
+) -> Diagnostic:
+    if len(message) > _LONG:
+        message = _shortened(_LONG_TEXT.sub(r'"\1…"', message))
+    if hint is not None:
+        hint = _shortened(hint)
+    return Diagnostic(code=code, severity=severity, message=message, origin=origin, hint=hint)
+
+
+_LONG = 400
+"""Characters of a message, beyond which it is cut: a user's file may hold a text of megabytes."""
+_LONG_TEXT = re.compile(r'"([^"]{80})[^"]{20,}"')
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= _LONG else f"{text[:_LONG]}…"
 
 
 def in_order(diagnostics: Iterable[Diagnostic]) -> tuple[Diagnostic, ...]:

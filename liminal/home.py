@@ -32,6 +32,11 @@ class Home:
         return self.path / "services"
 
     @property
+    def verdicts(self) -> Path:
+        """Which applications of large projects ``liminal validate`` knows to be sound."""
+        return self.path / "verdicts"
+
+    @property
     def env_file(self) -> Path:
         """KEY=VALUE lines that are added to each container task's environment."""
         return self.path / "env"

@@ -1,8 +1,9 @@
 """The known word that a mistyped one most likely means."""
 
+import bisect
 import difflib
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 SYNONYMS = {
     "environment": "env_vars",
@@ -27,14 +28,50 @@ SYNONYMS = {
 """What people of neighbouring tools write -> our key, where that key is allowed."""
 
 
+_MANY = 100
+"""Known words beyond which only those beside the word, in their order, are compared with it."""
+_MAX_LENGTH = 200
+"""Characters of the longest word that is compared: that takes time with the square of them."""
+
+_MAX_LISTED = 20
+"""Known words that a hint names."""
+
+
 def nearest(word: str, known: Sequence[str]) -> str | None:
-    """The known word that is most likely meant, or None when none is close."""
+    """The known word that is most likely meant, or None when none is close.
+
+    Args:
+        word: what the user wrote.
+        known: sorted.
+    """
+    if len(word) > _MAX_LENGTH:
+        return None
+    if len(known) > _MANY:
+        place = bisect.bisect(known, word)
+        known = known[max(0, place - _MANY // 2) : place + _MANY // 2]
+    known = [name for name in known if len(name) <= _MAX_LENGTH]
+    for name in known:
+        if name.lower() == word.lower() or _is_swapped(word, name):
+            return name
     for candidate in difflib.get_close_matches(word, [*known, *SYNONYMS], n=3, cutoff=0.75):
         if candidate in known:
             return candidate
         if SYNONYMS[candidate] in known:
             return SYNONYMS[candidate]
     return None
+
+
+def _is_swapped(word: str, other: str) -> bool:
+    """Whether two neighbouring letters changed places; of a short word, that is much of it."""
+    if len(word) != len(other):
+        return False
+    differ = [place for place, letter in enumerate(word) if letter != other[place]]
+    return (
+        len(differ) == 2
+        and differ[1] == differ[0] + 1
+        and word[differ[0]] == other[differ[1]]
+        and word[differ[1]] == other[differ[0]]
+    )
 
 
 def strange_character(text: str) -> str | None:
@@ -60,3 +97,17 @@ _LOOK_ALIKES = str.maketrans(
     "\u03b1\u03bf\u03c1\u03bd\u03b9\u03ba\u03c5\u0131\u2010\u2011\u2012\u2013\u2014\u2212\u2044\uff3f",
     "acdehijklopqswxytmnaopvikui------/_",
 )
+
+
+def misspelt(key: str, written: Iterable[str]) -> bool:
+    """Whether one of the keys that are written is this one misspelt: then it is not missing."""
+    return any(nearest(other, [key]) for other in written)
+
+
+def listed(known: Sequence[str]) -> str | None:
+    """A hint with the known words, or with the first of many; None when there is none."""
+    if not known:
+        return None
+    more = len(known) - _MAX_LISTED
+    shown = ", ".join(name[:_MAX_LENGTH] for name in known[:_MAX_LISTED])
+    return f"known: {shown}, and {more} more" if more > 0 else f"known: {shown}"

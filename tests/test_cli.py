@@ -106,11 +106,15 @@ def test_a_misspelt_pipeline_is_suggested(tmp_path: Path) -> None:
 
 
 def test_validate_puts_findings_on_stdout_and_the_count_on_stderr(tmp_path: Path) -> None:
-    folder = project(tmp_path, HELLO.replace("cmd:", "cmdd:"))
+    folder = project(tmp_path, HELLO.replace("cmd:", "cmdd:") + "sevices: []\n")
     done = liminal("validate", cwd=folder)
     assert done.returncode == 3
-    assert done.stdout.splitlines()[0].startswith("liminal.yml:9:9: error[missing-key]: ")
-    assert 'liminal.yml:11:9: error[unknown-key]: task "greet" has no key "cmdd"' in done.stdout
+    assert done.stdout.splitlines() == [
+        'liminal.yml:11:9: error[unknown-key]: task "greet" has no key "cmdd"; '
+        'did you mean "cmd"?',
+        'liminal.yml:15:1: error[unknown-key]: the file has no key "sevices"; '
+        'did you mean "services"?',
+    ]
     assert done.stderr.strip() == "2 errors"
 
 
@@ -121,13 +125,13 @@ def test_strict_makes_a_warning_an_error(tmp_path: Path) -> None:
 
 
 def test_every_format_of_findings_is_data_alone_on_stdout(tmp_path: Path) -> None:
-    folder = project(tmp_path, HELLO.replace("cmd:", "cmdd:"))
+    folder = project(tmp_path, HELLO.replace("cmd:", "cmdd:") + "sevices: []\n")
     found = json.loads(liminal("validate", "--format", "json", cwd=folder).stdout)
-    assert {finding["code"] for finding in found} == {"missing-key", "unknown-key"}
+    assert [finding["line"] for finding in found] == [11, 15]
     sarif = json.loads(liminal("validate", "--format", "sarif", cwd=folder).stdout)
     assert len(sarif["runs"][0]["results"]) == 2
     github = liminal("validate", "--format", "github", cwd=folder).stdout
-    assert github.startswith("::error file=liminal.yml,line=9,col=9,title=missing-key::")
+    assert github.startswith("::error file=liminal.yml,line=11,col=9,title=unknown-key::")
 
 
 @pytest.mark.parametrize("stage", ["document", "resolved", "app", "plan"])

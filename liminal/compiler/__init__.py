@@ -1,17 +1,20 @@
 """YAML text -> App. Knows no Airflow, Docker or Kubernetes."""
 
+import gc
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from liminal.compiler import defaults, inherit, source, variables
 from liminal.compiler.document import Document, Refused, parse
 from liminal.compiler.legacy import modernize
-from liminal.compiler.link import link
+from liminal.compiler.link import Linked, link
 from liminal.compiler.link.clashes import clashes
 from liminal.compiler.link.crons import Crons
 from liminal.compiler.link.tasks import TASK_DEFAULT_KEYS
+from liminal.compiler.merge import joined
 from liminal.compiler.nodes import Map
 from liminal.compiler.schema import Checker, compose
 from liminal.errors import ConfigurationError, Diagnostic, Severity, has_errors, in_order, note
@@ -27,12 +30,14 @@ class Compilation:
     Attributes:
         documents: each file as read.
         resolved: each application with its parents, defaults and variables in place.
-        apps: each application, linked; empty unless all of them are free of errors.
+        linked: each application with what was found about it, whether sound or not.
+        apps: each application; empty unless all of them are free of errors.
         findings: of all stages, by file and line.
     """
 
     documents: tuple[Document, ...]
     resolved: tuple[Map, ...]
+    linked: tuple[Linked, ...]
     apps: tuple[App, ...]
     findings: tuple[Diagnostic, ...]
 
@@ -58,38 +63,85 @@ def compile_path(path: str, environ: Mapping[str, str], plugins: Plugins) -> Com
     Raises:
         UsageError: there is no layer under the path.
     """
-    layout = source.find(path, environ)
+    return compile_layout(source.find(path, environ), environ, plugins)
+
+
+def compile_layout(
+    layout: source.Layout, environ: Mapping[str, str], plugins: Plugins
+) -> Compilation:
+    """The same for layers that were found already."""
+    with _collector_paused():
+        return _compiled(layout, environ, plugins)
+
+
+def _compiled(layout: source.Layout, environ: Mapping[str, str], plugins: Plugins) -> Compilation:
     checker = Checker(compose(plugins))
-    documents, findings = _read((*layout.files, *layout.supers), checker)
+    files = (*layout.files, *layout.supers)
+    documents, findings = _read(files, checker)
     findings += layout.findings
     roots = [
         modernize(document.root)
         for document in documents
         if document.root is not None and document.root.string("name")
     ]
-    wanted = frozenset(layout.files)
     resolved, more = inherit.resolve(roots, base_layer())
+    if _some_layer_is_unread(files, documents, findings):
+        # The parent that is missed may be in the file that could not be read; that was told.
+        more = tuple(found for found in more if found.code != "unknown-super")
     findings += more
-    complete, apps, crons = [], [], Crons()
+    wanted = frozenset(layout.files)
+    complete, linked, crons = [], [], Crons()
     for layer in resolved:
         if layer.origin.file not in wanted:
             continue
-        filled = defaults.apply(layer, TASK_DEFAULT_KEYS)
+        try:
+            filled = defaults.apply(layer, TASK_DEFAULT_KEYS)
+        except Refused as refused:
+            findings.append(refused.finding)
+            continue
         known, unresolved = variables.substitute(filled, environ)
-        app, unlinked = link(known, plugins, _folder_of, frozenset(environ), crons)
+        one = link(known, plugins, _folder_of, frozenset(environ), crons)
         complete.append(known)
-        apps.append(app)
+        linked.append(one)
         findings += unresolved
-        findings += _recheck(known, checker) if known is not filled else []
-        findings += _news(unlinked, findings)
+        findings += _recheck(known, checker, findings) if known is not filled else []
+        findings += _news(one.findings, findings)
+    apps = [one.app for one in linked]
     findings += clashes(apps)
     ordered = in_order(findings)
     return Compilation(
         documents=tuple(documents),
         resolved=tuple(complete),
+        linked=tuple(linked),
         apps=() if has_errors(ordered) else tuple(sorted(apps, key=lambda app: app.name)),
         findings=ordered,
     )
+
+
+def _some_layer_is_unread(
+    files: Sequence[str], documents: Sequence[Document], findings: Iterable[Diagnostic]
+) -> bool:
+    """Whether one of the files is no document, or has no name."""
+    wrong = {found.origin.file for found in findings if found.severity is Severity.ERROR}
+    nameless = (one.root is None or not one.root.string("name") for one in documents)
+    return len(documents) < len(files) or any(
+        without and one.file in wrong for without, one in zip(nameless, documents, strict=True)
+    )
+
+
+@contextmanager
+def _collector_paused() -> Iterator[None]:
+    """Keeps Python from looking for garbage cycles: a large document makes none, and many objects.
+
+    The collector walks through all of them again and again, which takes as long as reading them.
+    """
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 def base_layer() -> Map:
@@ -115,7 +167,7 @@ def _read(files: tuple[str, ...], checker: Checker) -> tuple[list[Document], lis
                     note("empty-file", "the file is empty, and is skipped", Origin(file, 1, 1)),
                 )
         else:
-            found += checker.check(document.root)
+            found += tuple(_news(checker.check(document.root), found))
         findings += found
         documents.append(document)
     return documents, findings
@@ -131,17 +183,27 @@ def _news(later: Iterable[Diagnostic], earlier: Iterable[Diagnostic]) -> list[Di
     return [found for found in later if found.origin[:3] not in places]
 
 
-def _recheck(layer: Map, checker: Checker) -> list[Diagnostic]:
+def _recheck(layer: Map, checker: Checker, earlier: Iterable[Diagnostic]) -> list[Diagnostic]:
     """What variables put where the schema does not allow it, told once for a shared default."""
     if "pipelines" in layer:
-        own = layer.sequence("pipelines").each(
-            lambda pipeline: pipeline.without("before_tasks", "after_tasks")
-        )
-        layer = layer.with_entries([("pipelines", own, layer.places["pipelines"])])
+        flat = layer.sequence("pipelines").each(_with_one_list_of_tasks)
+        layer = layer.with_entries([("pipelines", flat, layer.places["pipelines"])])
+    told = {(found.origin[:3], found.code) for found in earlier}
     once: dict[tuple[object, ...], Diagnostic] = {}
-    for found in checker.check(layer):
-        once.setdefault((found.origin[:3], found.code), found)
+    for found in _news(checker.check(layer), earlier):
+        if (found.origin[:3], found.code) not in told:
+            once.setdefault((found.origin[:3], found.code), found)
     return list(once.values())
+
+
+def _with_one_list_of_tasks(pipeline: Map) -> Map:
+    """The pipeline with the tasks around its own among them, as the schema knows it."""
+    if "tasks" not in pipeline:
+        return pipeline
+    before, own, after = (pipeline.sequence(key) for key in defaults.TASK_LISTS)
+    tasks = joined(joined(before, own), after)
+    around = pipeline.without("before_tasks", "after_tasks")
+    return around.with_entries([("tasks", tasks, pipeline.places["tasks"])])
 
 
 def _folder_of(file: str) -> str:

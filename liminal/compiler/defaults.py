@@ -6,15 +6,20 @@ and service all that its type, its pipeline and its layer say of it.
 
 from collections.abc import Mapping
 
+from liminal.compiler.document import Refused
 from liminal.compiler.merge import joined, maps
 from liminal.compiler.nodes import Map, Place, Seq, Value
 from liminal.compiler.schema import DEFAULT_TASK_TYPE
+from liminal.errors import error
 
 PIPELINE_MARKER = "pipeline"
 """The type of the entry of `pipeline_defaults.tasks` that stands for the pipeline's own tasks."""
 
 TASK_LISTS = ("before_tasks", "tasks", "after_tasks")
 """The keys under which a complete pipeline holds its tasks, in the order in which they run."""
+
+MAX_DEFAULTED_NODES, DEFAULTED_A_NAME = 300_000, 50
+"""Nodes that defaults may add to any application, and for each pipeline, task and service more."""
 
 _NOT_FOR_PIPELINES = (*TASK_LISTS, "description")
 
@@ -25,7 +30,11 @@ def apply(layer: Map, operator_keys: frozenset[str]) -> Map:
     Args:
         layer: an application with its parents merged in.
         operator_keys: the keys of a pipeline that are defaults for each of its tasks.
+
+    Raises:
+        Refused: the defaults, repeated everywhere, go beyond a limit.
     """
+    _check_growth(layer)
     entries: list[tuple[str, Value, Place]] = []
     if "pipelines" in layer:
         defaults = _Defaults(layer, operator_keys)
@@ -89,3 +98,44 @@ def _around(defaults: Map) -> tuple[Seq, Seq]:
         joined(defaults.sequence("before_tasks"), before),
         joined(after, defaults.sequence("after_tasks")),
     )
+
+
+def _check_growth(layer: Map) -> None:
+    """Refuses what would be megabytes of tasks out of a few lines, before it is made."""
+    of_type = {name: _size(value) for name, value in layer.mapping("task_defaults").items()}
+    defaults = layer.mapping("pipeline_defaults")
+    for_pipeline = _size(defaults) + sum(
+        of_type.get(task.string("type") or DEFAULT_TASK_TYPE, 0)
+        for key in TASK_LISTS
+        for task in defaults.sequence(key).mappings()
+    )
+    for_service = _size(layer.mapping("service_defaults"))
+    names = len(layer.sequence("services"))
+    growth = for_service * names
+    for pipeline in layer.sequence("pipelines").mappings():
+        tasks = pipeline.sequence("tasks")
+        names += 1 + len(tasks)
+        growth += for_pipeline + sum(
+            of_type.get(task.string("type") or DEFAULT_TASK_TYPE, 0) for task in tasks.mappings()
+        )
+    limit = MAX_DEFAULTED_NODES + DEFAULTED_A_NAME * names
+    if growth > limit:
+        largest = max(
+            ("task_defaults", "pipeline_defaults", "service_defaults"),
+            key=lambda section: _size(layer.mapping(section)),
+        )
+        raise Refused(
+            error(
+                "too-many-values",
+                f"defaults expand to {growth:,} values over all pipelines, tasks and services",
+                layer.at(largest),
+                f"at most {limit:,} are allowed here",
+            )
+        )
+
+
+def _size(value: Value) -> int:
+    """The nodes of a value."""
+    if isinstance(value, Map):
+        return 1 + sum(map(_size, value.values()))
+    return 1 + sum(map(_size, value)) if isinstance(value, Seq) else 1

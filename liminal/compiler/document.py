@@ -7,18 +7,29 @@ what the schema wants in their place.
 """
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import yaml
 
 from liminal.compiler.nodes import Map, Place, Scalar, Seq, Value
-from liminal.errors import Diagnostic, error
+from liminal.errors import MAX_FINDINGS, Diagnostic, error
 from liminal.origin import Origin
 
 MAX_DEPTH = 50
 """Levels of nesting; a liminal.yml written by people needs about ten."""
 MAX_ALIASED_NODES = 100_000
 """Nodes that aliases may add to those which are written out."""
+MAX_ALIASED_CHARACTERS = 4_000_000
+"""Characters of text that aliases may repeat."""
+MAX_NODES, CHARACTERS_A_NODE = 50_000, 10
+"""Nodes that any file may hold, and the characters that it must have for each further one.
+
+What people and programs write takes more; a list of ``{},`` takes a thousand times its size.
+"""
+MAX_DIRECTIVES = 100
+"""Lines that begin with ``%``: libyaml's time grows with the square of their number."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,11 +61,13 @@ def parse(text: str, file: str) -> tuple[Document, tuple[Diagnostic, ...]]:
     unprintable = _UNPRINTABLE.search(text)
     if unprintable:
         raise Refused(_unprintable(text, unprintable.start(), file))
-    builder = _Builder(file)
+    if text.count("\n%") > MAX_DIRECTIVES:
+        message = f"more than {MAX_DIRECTIVES} lines begin with %"
+        raise Refused(error("yaml-syntax", message, Origin(file, 1, 1)))
+    builder = _Builder(file, MAX_NODES + len(text) // CHARACTERS_A_NODE)
     loader = _LOADER(text)
     try:
-        while loader.check_event():
-            builder.take(loader.get_event())
+        builder.take_all(loader.get_event)
     except yaml.MarkedYAMLError as problem:
         raise Refused(_syntax_error(problem, text, file)) from problem
     finally:
@@ -101,28 +114,40 @@ _UNPRINTABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U000100
 class _Frame:
     """A mapping or list that is still open."""
 
-    __slots__ = ("anchor", "key", "key_at", "merges", "node", "place", "size")
+    __slots__ = ("anchor", "characters", "key", "key_at", "merges", "node", "size")
 
     def __init__(self, node: "Map | Seq", anchor: str | None) -> None:
         self.node = node
         self.anchor = anchor
         self.size = 1
+        self.characters = 0
         self.key: str | None = None
         self.key_at = (0, 0)
         self.merges: list[Map] = []
 
 
+class _Anchored(NamedTuple):
+    """A value that aliases may repeat, with the nodes and characters in it."""
+
+    value: Value
+    size: int
+    characters: int
+    text: str | None = None
+
+
 class _Builder:
     """Takes one event after the other; `root` is the document once all are taken."""
 
-    def __init__(self, file: str) -> None:
+    def __init__(self, file: str, max_nodes: int) -> None:
         self.file = file
         self.root: Map | None = None
         self.findings: list[Diagnostic] = []
         self._open: list[_Frame] = []
-        self._anchors: dict[str, tuple[Value, int, str | None]] = {}
+        self._anchors: dict[str, _Anchored] = {}
         self._unfinished: set[str] = set()
+        self._nodes_left = max_nodes
         self._aliased = 0
+        self._aliased_characters = 0
         self._documents = 0
         self._take = {
             yaml.ScalarEvent: self._scalar,
@@ -134,16 +159,24 @@ class _Builder:
             yaml.DocumentStartEvent: self._start_document,
         }
 
-    def take(self, event: yaml.Event) -> None:
-        """Adds what the event says to the document."""
-        handle = self._take.get(type(event))
-        if handle is not None:
-            handle(event)  # type: ignore[operator]  # each takes the class that is its key
+    def take_all(self, next_event: Callable[[], yaml.Event]) -> None:
+        """Adds what each event says to the document, up to the last."""
+        find = self._take.get
+        while True:
+            event = next_event()
+            handle = find(event.__class__)
+            if handle is not None:
+                handle(event)  # type: ignore[operator]  # each takes the class that is its key
+            elif event.__class__ is yaml.StreamEndEvent:
+                return
 
     def _scalar(self, event: yaml.ScalarEvent) -> None:
-        mark = event.start_mark
+        mark: yaml.Mark = event.start_mark  # type: ignore[assignment]  # libyaml gives each one
         line, column = mark.line + 1, mark.column + 1
         raw: str = event.value
+        if "\0" in raw:  # by an escape; one that is written out was refused before
+            message = "a NUL character stands here"
+            raise Refused(error("yaml-syntax", message, self._origin(event), "remove it"))
         frame = self._open[-1] if self._open else None
         if frame is not None and type(frame.node) is Map and frame.key is None:
             if raw == "<<" and event.implicit[0]:
@@ -151,18 +184,22 @@ class _Builder:
             else:
                 self._key(frame, raw, line, column)
             if event.anchor:
-                self._anchors[event.anchor] = (raw, 1, None)
+                self._anchors[event.anchor] = _Anchored(raw, 1, len(raw))
             return
         if event.tag is not None:
             self._check_tag(event)
         value = plain_scalar(raw) if event.implicit[0] and event.tag is None else raw
         text = None if value.__class__ is str else raw
         if event.anchor:
-            self._anchors[event.anchor] = (value, 1, text)
-        self._add(value, line, column, text, 1)
+            self._anchors[event.anchor] = _Anchored(value, 1, len(raw), text)
+        self._add(value, line, column, text)
+        if frame is not None:
+            frame.size += 1
+            frame.characters += len(raw)
 
     def _key(self, frame: _Frame, key: str, line: int, column: int) -> None:
-        if key in frame.node:
+        frame.characters += len(key)
+        if key in frame.node and len(self.findings) < MAX_FINDINGS:
             first = frame.node.at_key(key)  # type: ignore[union-attr]  # only maps have keys
             self.findings.append(
                 error(
@@ -207,8 +244,11 @@ class _Builder:
             node = _merged(node, frame.merges)
         if frame.anchor:
             self._unfinished.discard(frame.anchor)
-            self._anchors[frame.anchor] = (node, frame.size, None)
-        self._add(node, node.origin.line, node.origin.column, None, frame.size)
+            self._anchors[frame.anchor] = _Anchored(node, frame.size, frame.characters)
+        self._add(node, node.origin.line, node.origin.column, None)
+        if self._open:
+            self._open[-1].size += frame.size
+            self._open[-1].characters += frame.characters
 
     def _alias(self, event: yaml.AliasEvent) -> None:
         origin = self._origin(event)
@@ -218,23 +258,29 @@ class _Builder:
             )
         if event.anchor not in self._anchors:
             raise Refused(error("yaml-syntax", f'no anchor "&{event.anchor}" above', origin))
-        value, size, text = self._anchors[event.anchor]
-        self._aliased += size
-        if self._aliased > MAX_ALIASED_NODES:
-            raise Refused(
-                error(
-                    "too-many-aliases",
-                    f"aliases expand to more than {MAX_ALIASED_NODES:,} values",
-                    origin,
-                )
-            )
+        value, size, characters, text = self._anchors[event.anchor]
+        self._count_alias(size, characters, origin)
         frame = self._open[-1] if self._open else None
         if frame is not None and type(frame.node) is Map and frame.key is None:
             if not isinstance(value, str):
                 raise Refused(error("bad-key", "an alias used as a key must be a string", origin))
             self._key(frame, value, origin.line, origin.column)
             return
-        self._add(value, origin.line, origin.column, text, size)
+        self._add(value, origin.line, origin.column, text)
+        if frame is not None:
+            frame.size += size
+            frame.characters += characters
+
+    def _count_alias(self, size: int, characters: int, origin: Origin) -> None:
+        self._aliased += size
+        self._aliased_characters += characters
+        for count, limit, what in (
+            (self._aliased, MAX_ALIASED_NODES, "values"),
+            (self._aliased_characters, MAX_ALIASED_CHARACTERS, "characters"),
+        ):
+            if count > limit:
+                message = f"aliases expand to more than {limit:,} {what}"
+                raise Refused(error("too-many-aliases", message, origin))
 
     def _start_document(self, event: yaml.DocumentStartEvent) -> None:
         self._documents += 1
@@ -248,12 +294,15 @@ class _Builder:
                 )
             )
 
-    def _add(self, value: Value, line: int, column: int, text: str | None, size: int) -> None:
+    def _add(self, value: Value, line: int, column: int, text: str | None) -> None:
+        self._nodes_left -= 1
+        if self._nodes_left < 0:
+            message = "the file holds more values than any liminal.yml of its length needs"
+            raise Refused(error("too-many-values", message, Origin(self.file, line, column)))
         if not self._open:
             self._set_root(value, Origin(self.file, line, column))
             return
         frame = self._open[-1]
-        frame.size += size
         node = frame.node
         if type(node) is Seq:
             node.put(value, Place(self.file, line, column, line, column, text))
@@ -288,19 +337,19 @@ class _Builder:
             )
 
     def _check_tag(self, event: yaml.ScalarEvent | yaml.CollectionStartEvent) -> None:
-        if event.tag in _PLAIN_TAGS:
+        if event.tag in _PLAIN_TAGS or len(self.findings) >= MAX_FINDINGS:
             return
         self.findings.append(
             error(
                 "yaml-tag",
-                f'the tag "{event.tag.replace(_CORE_TAG, "!!")}" is refused: '
+                f'the tag "{(event.tag or "").replace(_CORE_TAG, "!!")}" is refused: '
                 "a liminal.yml holds plain data only",
                 self._origin(event),
             )
         )
 
     def _origin(self, event: yaml.Event) -> Origin:
-        mark = event.start_mark
+        mark: yaml.Mark = event.start_mark  # type: ignore[assignment]  # libyaml gives each one
         return Origin(self.file, mark.line + 1, mark.column + 1)
 
 

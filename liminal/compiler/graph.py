@@ -1,11 +1,16 @@
 """Who needs whom: an order in which each comes after what it needs, and the cycles there are."""
 
-from collections.abc import Iterable, Mapping
-from graphlib import CycleError, TopologicalSorter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+MAX_CYCLES = 100
+"""Cycles that are told; whoever has more mends these first."""
+
+_MAX_LINKS = 12
+"""Names that a chain is written with; of a longer one, the first and the last."""
 
 
 def ordered(needs: Mapping[str, Iterable[str]]) -> tuple[list[str], list[list[str]]]:
-    """The names, each after those that it needs, and every cycle as a chain.
+    """The names, each after those that it needs, and the cycles among them.
 
     Args:
         needs: name -> the names that it needs; names that are no key are left out.
@@ -14,16 +19,54 @@ def ordered(needs: Mapping[str, Iterable[str]]) -> tuple[list[str], list[list[st
         The order, in which what is in a cycle stands somewhere; and the cycles, each as the names
         along it from its first in the order of `needs`, without the first one again at its end.
     """
-    graph = {name: [need for need in needed if need in needs] for name, needed in needs.items()}
+    order: list[str] = []
     cycles: list[list[str]] = []
-    while True:
-        try:
-            return list(TopologicalSorter(graph).static_order()), cycles
-        except CycleError as problem:
-            # The error lists the cycle with its first name again at the end, each one needed by
-            # the next; told the other way round it reads "a needs b needs a".
-            cycle = list(reversed(problem.args[1][1:]))
-            first = min(range(len(cycle)), key=lambda at: list(graph).index(cycle[at]))
-            cycle = cycle[first:] + cycle[:first]
-            cycles.append(cycle)
-            graph[cycle[-1]] = [need for need in graph[cycle[-1]] if need != cycle[0]]
+    done: set[str] = set()
+    for name in needs:
+        if name not in done:
+            _visit(name, needs, order, cycles, done)
+    places = {name: place for place, name in enumerate(needs)} if cycles else {}
+    return order, [_from_first(cycle, places) for cycle in cycles]
+
+
+def chain(cycle: Sequence[str]) -> str:
+    """The cycle as the user reads it: ``a -> b -> a``."""
+    names = [*cycle, cycle[0]]
+    if len(names) > _MAX_LINKS:
+        half = _MAX_LINKS // 2
+        names = [*names[:half], f"({len(names) - 2 * half} more)", *names[-half:]]
+    return " -> ".join(names)
+
+
+def _visit(
+    start: str,
+    needs: Mapping[str, Iterable[str]],
+    order: list[str],
+    cycles: list[list[str]],
+    done: set[str],
+) -> None:
+    """Walks depth first from one name, without recursion: a chain may be long."""
+    path: list[str] = [start]
+    on_path = {start: 0}
+    waiting: list[Iterator[str]] = [iter(needs[start])]
+    while waiting:
+        for need in waiting[-1]:
+            if need in on_path:
+                if len(cycles) < MAX_CYCLES:
+                    cycles.append(path[on_path[need] :])
+            elif need in needs and need not in done:
+                on_path[need] = len(path)
+                path.append(need)
+                waiting.append(iter(needs[need]))
+                break
+        else:
+            waiting.pop()
+            name = path.pop()
+            del on_path[name]
+            done.add(name)
+            order.append(name)
+
+
+def _from_first(cycle: list[str], places: Mapping[str, int]) -> list[str]:
+    first = min(range(len(cycle)), key=lambda at: places[cycle[at]])
+    return cycle[first:] + cycle[:first]

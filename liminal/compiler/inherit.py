@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Iterable, Mapping
 
+from liminal.compiler.graph import chain as chain_of
 from liminal.compiler.merge import brought_by, joined, lists_by_name, maps
 from liminal.compiler.nodes import Map, Place, Seq, Value
 from liminal.errors import Diagnostic, error
 from liminal.origin import Super
-from liminal.suggest import nearest
+from liminal.suggest import listed, nearest
 
 BASE = "base"
 
@@ -80,14 +81,11 @@ def _parents(layer: Map, by_name: Mapping[str | None, Map]) -> list[tuple[Map, S
                     "unknown-super",
                     f'no layer is named "{name}"{question}',
                     at,
-                    f"known: {', '.join(known)}" if known and not meant else None,
+                    None if meant else listed(known),
                 )
             )
         if parent in chain:
-            names = [str(link.text("name")) for link in (*chain[chain.index(parent) :], parent)]
-            raise _BadParent(
-                error("super-cycle", f"layers inherit in a cycle: {' -> '.join(names)}", at)
-            )
+            raise _BadParent(_cycle(chain[chain.index(parent) :]))
         if not _is_super(parent):
             place = parent.at("type") if "type" in parent else parent.at("name")
             raise _BadParent(
@@ -101,6 +99,15 @@ def _parents(layer: Map, by_name: Mapping[str | None, Map]) -> list[tuple[Map, S
         parents.append((parent, Super(name, child.at("super").file, at.line, at.column)))
         chain.append(parent)
     return parents
+
+
+def _cycle(layers: list[Map]) -> Diagnostic:
+    """The finding, which is the same from whichever of the layers one comes to it."""
+    first = min(range(len(layers)), key=lambda at: layers[at].at("super"))
+    layers = layers[first:] + layers[:first]
+    names = [layer.text("name") or "" for layer in layers]
+    message = f"layers inherit in a cycle: {chain_of(names)}"
+    return error("super-cycle", message, layers[0].at("super"), 'take one "super" out')
 
 
 def _is_super(layer: Map) -> bool:

@@ -53,8 +53,9 @@ class Map(dict[str, Value]):
     def without(self, *keys: str) -> "Map":
         """A copy that lacks these keys."""
         copy = Map(self.origin)
+        left_out = frozenset(keys)
         for key, value in self.items():
-            if key not in keys:
+            if key not in left_out:
                 copy.put(key, value, self.places[key])
         return copy
 

@@ -2,14 +2,16 @@
 
 import json
 from collections.abc import Iterable, Mapping
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import jsonschema_rs
 
+from liminal.compiler.excerpt import beginnings
 from liminal.compiler.nodes import Map
 from liminal.compiler.wording import explain
-from liminal.errors import Diagnostic
+from liminal.errors import MAX_FINDINGS, Diagnostic
 from liminal.plugins import Plugins, Schema
 
 DEFAULT_TASK_TYPE = "python"
@@ -29,7 +31,7 @@ def compose(plugins: Plugins) -> dict[str, Any]:
     ):
         shared = _refs(schema["$defs"], [f"{kind}_keys"])
         variants = {name: {**shared, **type_.properties} for name, type_ in plugins.loadable(group)}
-        _add_variants(schema, kind, variants, (kind, "type"), None)
+        _add_variants(schema, kind, variants, (kind, "type"), plugins.names(group))
     return schema
 
 
@@ -44,11 +46,16 @@ class Checker:
         """What in the document the schema does not allow, in the user's words."""
         if self._validator.is_valid(root):
             return ()
-        return tuple(
-            finding
-            for problem in self._validator.iter_errors(root)
-            for finding in explain(problem, root, self._schema)
+        # The validator lists all errors at once: seconds, for a large file of nothing else.
+        for part in beginnings(root):
+            problems = list(self._validator.iter_errors(part))
+            if len(problems) >= MAX_FINDINGS:
+                break
+        findings = (
+            finding for problem in problems for finding in explain(problem, part, self._schema)
         )
+        # A name is judged by itself and as a key of its type: the same is told once.
+        return tuple(dict.fromkeys(islice(findings, MAX_FINDINGS)))
 
 
 def _add_tasks(schema: dict[str, Any], plugins: Plugins) -> None:
@@ -57,7 +64,8 @@ def _add_tasks(schema: dict[str, Any], plugins: Plugins) -> None:
     for name, type_ in plugins.loadable("liminal.tasks"):
         shared = ["task_keys", *(["container_keys"] if type_.container else [])]
         variants[name] = {**_refs(defs, shared), **type_.properties}
-    _add_variants(schema, "task", variants, ("task",), DEFAULT_TASK_TYPE)
+    names = plugins.names("liminal.tasks")
+    _add_variants(schema, "task", variants, ("task",), names, DEFAULT_TASK_TYPE)
     defaults = schema["properties"]["task_defaults"]
     defaults["additionalProperties"] = False
     for name, properties in variants.items():
@@ -101,7 +109,8 @@ def _add_images(schema: dict[str, Any], plugins: Plugins) -> None:
         }
         for name, type_ in own.items()
     }
-    _add_variants(schema, "image", variants, ("image",), DEFAULT_IMAGE_TYPE)
+    names = plugins.names("liminal.images")
+    _add_variants(schema, "image", variants, ("image",), names, DEFAULT_IMAGE_TYPE)
     defs["service_keys"]["properties"]["type"]["enum"] = sorted(own)
     for table in ("service", "service_defaults"):
         for name in sorted(own):
@@ -115,12 +124,14 @@ def _add_variants(
     kind: str,
     variants: Mapping[str, Mapping[str, Schema]],
     required: Iterable[str],
-    default: str | None,
+    names: Iterable[str],
+    default: str | None = None,
 ) -> None:
     """Makes `#/$defs/KIND` choose among its types by the key ``type``.
 
     Each type gets a definition that holds all of its keys, because editors and messages can name
-    the keys that are allowed only where one object lists them.
+    the keys that are allowed only where one object lists them. A type that does not load is among
+    the `names` without such a definition: linking says why it does not.
     """
     defs = schema["$defs"]
     choices: list[dict[str, Any]] = []
@@ -135,11 +146,13 @@ def _add_variants(
     if default in variants:
         untyped = {"not": {"required": ["type"]}}
         choices.append({"if": untyped, "then": {"$ref": f"#/$defs/{kind}.{default}"}})
-    kind_of_it = {**defs[f"{kind}_keys"]["properties"]["type"], "enum": sorted(variants)}
+    kind_of_it = {**defs[f"{kind}_keys"]["properties"]["type"], "enum": sorted(names)}
+    named = next((own[kind] for own in variants.values()), True)
     defs[kind] = {
         "description": defs.get(kind, {}).get("description", f"A {kind.replace('_', ' ')}."),
         "type": "object",
-        "properties": {"type": kind_of_it},
+        # The name is judged even where the type is none that is known.
+        "properties": {"type": kind_of_it, kind: named},
         "required": list(required),
     }
     if choices:

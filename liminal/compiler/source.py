@@ -4,10 +4,10 @@ import os
 import stat
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from importlib.machinery import PathFinder
 from pathlib import Path
 
 from liminal.compiler.document import Refused
+from liminal.compiler.supers import named_places, no_layer
 from liminal.errors import Diagnostic, UsageError, error, warning
 from liminal.origin import Origin
 
@@ -43,7 +43,7 @@ def find(path: str, environ: Mapping[str, str]) -> Layout:
         environ: LIMINAL_SUPERS in it names folders and installed packages with more super layers.
 
     Raises:
-        UsageError: there is no such path, or no layer under it.
+        UsageError: there is no such path, or no layer under it; LIMINAL_SUPERS names nothing.
     """
     if not os.path.lexists(path):
         raise UsageError(f'"{path}" does not exist', hint="name a folder or a liminal.yml")
@@ -51,17 +51,16 @@ def find(path: str, environ: Mapping[str, str]) -> Layout:
     if os.path.isfile(path):
         root = os.path.dirname(path) or "."
         around, more = _partition(_walk(root))
-        others = tuple(file for file in around if not _same(file, path))
-        return Layout(
-            root=root, files=(path,), supers=(*others, *shared), findings=(*findings, *more)
-        )
+        others = _others((*around, *shared), (path,))
+        return Layout(root=root, files=(path,), supers=others, findings=(*findings, *more))
     files, more = _partition(_walk(path))
-    if not files:
+    if not files and not more:
         raise UsageError(
             f'no liminal.yml under "{path}"',
             hint='make one with "liminal init", or name its folder',
         )
-    return Layout(root=path, files=files, supers=shared, findings=(*findings, *more))
+    others = _others(shared, files)
+    return Layout(root=path, files=files, supers=others, findings=(*findings, *more))
 
 
 def read(file: str) -> str:
@@ -78,7 +77,7 @@ def read(file: str) -> str:
     except OSError as problem:
         message = f"cannot be read: {problem.strerror}"
         raise Refused(error("unreadable", message, start)) from problem
-    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
+    if data[:2] in (b"\xff\xfe", b"\xfe\xff") or b"\0" in data[:2]:
         raise Refused(
             error("not-utf8", "the file is UTF-16", start, "save it as UTF-8 in your editor")
         )
@@ -94,14 +93,15 @@ def read(file: str) -> str:
 
 
 def _shared_layers(environ: Mapping[str, str]) -> Iterator[str]:
-    for named in filter(None, environ.get("LIMINAL_SUPERS", "").split(os.pathsep)):
-        if Path(named).is_dir():
-            yield from _walk(named)
-            continue
-        # A package: found, not imported.
-        spec = PathFinder.find_spec(named) if named.isidentifier() else None
-        for folder in (spec.submodule_search_locations or ()) if spec else ():
-            yield from _walk(folder)
+    for named, places in named_places(environ):
+        layers = [
+            layer
+            for place in places
+            for layer in (_walk(place) if Path(place).is_dir() else (place,))
+        ]
+        if not layers:
+            raise no_layer(named)
+        yield from layers
 
 
 def _walk(root: str) -> Iterator[str]:
@@ -129,8 +129,15 @@ def _walk(root: str) -> Iterator[str]:
             if not entry.name.startswith(".")
             and entry.name not in _SKIPPED_FOLDERS
             and entry.name not in FILE_NAMES
-            and entry.is_dir()
+            and _is_folder(entry)
         ]
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a loop of links
+        return False
 
 
 def _as_typed(root: str, path: str) -> str:
@@ -156,5 +163,15 @@ def _partition(candidates: Iterable[str]) -> tuple[tuple[str, ...], tuple[Diagno
     return tuple(sorted(files)), tuple(findings)
 
 
-def _same(one: str, other: str) -> bool:
-    return os.path.realpath(one) == os.path.realpath(other)
+def _others(candidates: tuple[str, ...], files: Iterable[str]) -> tuple[str, ...]:
+    """Those that are not among the files, each once, however they are written."""
+    if not candidates:
+        return ()
+    met = {os.path.realpath(file) for file in files}
+    others = []
+    for candidate in candidates:
+        real = os.path.realpath(candidate)
+        if real not in met:
+            met.add(real)
+            others.append(candidate)
+    return tuple(others)

@@ -9,7 +9,7 @@ from liminal.compiler.nodes import Map, Seq, Value
 from liminal.errors import Diagnostic, error, warning
 from liminal.origin import Origin
 from liminal.plugins import Schema
-from liminal.suggest import nearest, plain_form, strange_character
+from liminal.suggest import misspelt, nearest, plain_form, strange_character
 
 NAME_KEYS: Mapping[str, tuple[str, ...]] = {
     "tasks": ("task",),
@@ -49,7 +49,8 @@ def explain(
             for key in details.unexpected:
                 yield _unknown_key(where, key, sorted(rule.get("properties", {})))
         case "Required":
-            yield _missing_key(where, details.property)
+            if not (isinstance(where.value, Map) and misspelt(details.property, where.value)):
+                yield _missing_key(where, details.property)
         case "Type":
             yield _wrong_type(where, rule)
         case "Enum" | "Constant":
@@ -154,8 +155,9 @@ def _unknown_key(where: _Where, key: str, known: Sequence[str]) -> Diagnostic:
     origin = where.value.at_key(key)
     message = f"{where.words} has no key {_quoted(key)}"
     strange = strange_character(key)
-    if strange and plain_form(key) in known:
-        hint = f'retype it: "{plain_form(key)}"'
+    plain = nearest(plain_form(key).strip(), known) if strange else None
+    if plain:
+        hint = f'retype it: "{plain}"'
         return error("unknown-key", f"{message}: it contains {strange}", origin, hint)
     meant = nearest(key, known)
     if meant:
@@ -219,7 +221,7 @@ def _bad_value(where: _Where, kind: str, rule: Schema) -> Diagnostic:
     message = f"{where.words} cannot be {where.quoted}"
     code, hint = "bad-value", _example_hint(rule)
     match kind:
-        case "Pattern" if set(_types(rule)) - {"string", "null"}:
+        case "Pattern" if set(_types(rule)) - {"string"}:
             code, message = "wrong-type", f"{where.words} must be {_expected(rule)}"
             message += f", not {where.quoted}"
         case "Pattern":
@@ -282,24 +284,23 @@ _TYPE_WORDS = {
     "boolean": "true or false",
     "array": "a list",
     "object": "a mapping",
-    "null": "nothing",
 }
 
 
 def _types(rule: Schema) -> list[str]:
-    """What the rule allows, without the placeholder that may stand for a number or a boolean."""
+    """What the rule allows, but for null and a placeholder in place of a number or a boolean."""
     types = rule.get("type", ())
     types = [types] if isinstance(types, str) else list(types)
     if "string" in types and len(types) > 1 and str(rule.get("pattern", "")).startswith(r"^\{\{"):
         types.remove("string")
-    return types
+    return [kind for kind in types if kind != "null"]
 
 
 def _expected(rule: Schema) -> str:
     types = _types(rule)
     if set(types) >= {"string", "number", "boolean"}:
         types = [kind for kind in types if kind in ("array", "object")] + ["scalar"]
-    words = [_TYPE_WORDS.get(kind, "a single value") for kind in types if kind != "null"]
+    words = [_TYPE_WORDS.get(kind, "a single value") for kind in types]
     return " or ".join(words) or "a value"
 
 

@@ -89,6 +89,12 @@ _FLAT_RESOURCES = """
     any     limit_ephemeral_storage  Old form of resources.limits.ephemeral-storage  "10Gi"
 """
 
+_RESOURCES = """
+    map     requests  What a pod is sure to have, by the name of the resource  {"cpu": "500m"}
+    map     limits  What a pod may have at most, by the name of the resource  {"memory": "2Gi"}
+    list    claims  Claims of devices, as Kubernetes writes them  [{"name": "gpu"}]
+"""
+
 
 class Kubernetes:
     """Any argument of the pod operator may be set."""
@@ -99,6 +105,8 @@ class Kubernetes:
         "resources": {
             "description": "Requests and limits: Kubernetes' own form, or the old flat one.",
             "type": "object",
+            "properties": {**operator_arguments(_RESOURCES), **operator_arguments(_FLAT_RESOURCES)},
+            "additionalProperties": False,
             "default": {},
             "examples": [{"requests": {"cpu": "500m"}}, {"request_cpu": "500m"}],
         },

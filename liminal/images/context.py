@@ -28,7 +28,7 @@ _ENVIRONMENT_MARKS = ("pyvenv.cfg", "conda-meta")
 SECRETS = ("**/.env", "**/.env.*", "**/.envrc", "**/credentials*", "**/.netrc", "**/.pypirc")
 """Left out unless the .dockerignore takes them in with ``!``."""
 
-_DEFAULTS = ("**/*.pyc", "**/.DS_Store", *SECRETS)
+_DEFAULTS = ("**/*.pyc", "**/.DS_Store", "**/.liminal.schema.json", *SECRETS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

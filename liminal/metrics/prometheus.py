@@ -1,11 +1,8 @@
 """Metrics pushed to a Prometheus Pushgateway."""
 
 import base64
-import http.client
-import urllib.request
 from collections.abc import Mapping
 from typing import ClassVar
-from urllib.error import HTTPError
 from urllib.parse import SplitResult, quote, unquote, urlsplit
 
 from liminal.model import Setting
@@ -43,6 +40,11 @@ class Prometheus:
         Raises:
             OSError: the Pushgateway cannot be reached, or refuses.
         """
+        # Not above: `liminal validate` reads the properties of each type, and these cost 20 ms.
+        import http.client
+        import urllib.error
+        import urllib.request
+
         url = urlsplit(str(settings.get("url", "")))
         if url.scheme not in ("http", "https"):
             raise OSError("the address of a Pushgateway begins with http:// or https://")
@@ -57,7 +59,7 @@ class Prometheus:
         )
         try:
             urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS).close()  # noqa: S310 - same
-        except HTTPError as problem:
+        except urllib.error.HTTPError as problem:
             with problem:
                 said = problem.read(200).decode("utf-8", "replace").strip()
             raise OSError(f"{host} answered {problem.code} {problem.reason}: {said}") from problem

@@ -1,11 +1,14 @@
 """Findings -> text, JSON, annotations of GitHub, SARIF."""
 
 import json
+import os
 from collections.abc import Iterable
 from typing import Any
+from urllib.parse import quote
 
 from liminal import __version__
 from liminal.errors import Diagnostic, Severity
+from liminal.report.pages import find_page
 
 _COLOURS = {Severity.ERROR: "31", Severity.WARNING: "33", Severity.NOTE: "36"}
 _SARIF_LEVELS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.NOTE: "note"}
@@ -37,13 +40,16 @@ def as_github(findings: Iterable[Diagnostic]) -> str:
 
 
 def as_sarif(findings: Iterable[Diagnostic]) -> str:
-    """A SARIF 2.1.0 log with one run."""
+    """A SARIF 2.1.0 log with one run, in which each rule carries its page of the docs.
+
+    Source: OASIS SARIF 2.1.0; GitHub Docs, "SARIF support for code scanning".
+    """
     findings = tuple(findings)
     rules = sorted({finding.code for finding in findings})
     driver = {
         "name": "liminal",
         "version": __version__,
-        "rules": [{"id": code} for code in rules],
+        "rules": [_sarif_rule(code) for code in rules],
     }
     log = {
         "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
@@ -72,9 +78,9 @@ def _text_lines(finding: Diagnostic, colour: bool) -> list[str]:
     label = f"{finding.severity.value}[{finding.code}]"
     if colour:
         label = f"\x1b[{_COLOURS[finding.severity]};1m{label}\x1b[0m"
-    lines = [f"{finding.origin}: {label}: {_printable(finding.message)}"]
+    lines = [f"{_printable(str(finding.origin))}: {label}: {_printable(finding.message)}"]
     if finding.origin.via:
-        lines.append(f"  from {finding.origin.via}")
+        lines.append(f"  from {_printable(str(finding.origin.via))}")
     if finding.hint:
         lines.append(f"  hint: {_printable(finding.hint)}")
     return lines
@@ -99,7 +105,9 @@ def _plain(finding: Diagnostic) -> dict[str, Any]:
 
 
 def _with_hint(finding: Diagnostic) -> str:
-    return f"{finding.message} ({finding.hint})" if finding.hint else finding.message
+    via = f", from {finding.origin.via}" if finding.origin.via else ""
+    hint = f" ({finding.hint})" if finding.hint else ""
+    return f"{finding.message}{via}{hint}"
 
 
 def _message(text: str) -> str:
@@ -110,16 +118,36 @@ def _property(text: str) -> str:
     return _message(text).replace(":", "%3A").replace(",", "%2C")
 
 
-def _sarif_result(finding: Diagnostic, rules: list[str]) -> dict[str, Any]:
-    region = {"startLine": finding.origin.line, "startColumn": finding.origin.column}
-    place = {
-        "artifactLocation": {"uri": finding.origin.file.replace("\\", "/")},
-        "region": region,
+def _sarif_rule(code: str) -> dict[str, Any]:
+    page = find_page(code)
+    if page is None:
+        return {"id": code}
+    return {
+        "id": code,
+        "shortDescription": {"text": page.summary},
+        "help": {"text": page.summary, "markdown": page.markdown},
     }
+
+
+def _sarif_result(finding: Diagnostic, rules: list[str]) -> dict[str, Any]:
+    via = finding.origin.via
+    related = [{**_sarif_place(*via[1:]), "message": {"text": f"from {via}"}}] if via else []
     return {
         "ruleId": finding.code,
         "ruleIndex": rules.index(finding.code),
         "level": _SARIF_LEVELS[finding.severity],
         "message": {"text": _with_hint(finding)},
-        "locations": [{"physicalLocation": place}],
+        "locations": [_sarif_place(*finding.origin[:3])],
+        **({"relatedLocations": related} if related else {}),
+    }
+
+
+def _sarif_place(file: str, line: int, column: int) -> dict[str, Any]:
+    """A location; an absolute path becomes a URI, any other is relative to where we run."""
+    uri = quote(os.fsencode(file))
+    return {
+        "physicalLocation": {
+            "artifactLocation": {"uri": f"file://{uri}" if os.path.isabs(file) else uri},
+            "region": {"startLine": line, "startColumn": column},
+        }
     }

@@ -42,6 +42,9 @@ class Workers(Protocol):
     def versions(self) -> bytes:
         """The model versions, as a JSON object by module."""
 
+    def descriptions(self) -> list[dict[str, Any]]:
+        """What the documentation says of each endpoint, in their order."""
+
 
 def create_app(
     config: ServiceConfig,
@@ -95,14 +98,14 @@ class Application:
         """Answers one request."""
         exchange = Exchange.begin(environ)
         route = self._routes.get(environ["PATH_INFO"])
-        with self._lifecycle.request():
+        with self._lifecycle:
             if route is None:
                 status, headers, body = self._other(environ)
             else:
                 exchange.endpoint = route[1].endpoint
                 status, headers, body = self._endpoint(environ, exchange, *route)
+            self._account(exchange, status, len(body))
         headers.append(("X-Request-Id", exchange.request_id))
-        self._account(exchange, status, len(body))
         start_response(_STATUS_LINES.get(status) or f"{status} Unknown", headers)
         return [b"" if exchange.method == "HEAD" else body]
 
@@ -156,4 +159,4 @@ class Application:
             self._metrics.error(exchange.endpoint, exchange.error or "internal")
         if self._tracer is not None:
             self._tracer.record(exchange, status)
-        self._access_log.write(exchange, status, seconds, bytes_out)
+        self._access_log.add(exchange, status, seconds, bytes_out)

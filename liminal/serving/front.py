@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import signal
@@ -12,7 +13,6 @@ import time
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
 
 from flask import Flask
 
@@ -22,7 +22,8 @@ from .config import ServiceConfig
 from .lifecycle import Lifecycle
 from .metrics import Metrics
 from .pool import Pool
-from .tracing import Tracer
+from .slow_clients import SlowClients
+from .tracing import tracer_from
 
 logger = logging.getLogger(__name__)
 
@@ -68,6 +69,8 @@ class Front:
         self._lifecycle = Lifecycle()
         self._metrics = Metrics()
         self._pool = Pool(options.config, options.config_path, self)
+        self._tracer = tracer_from(os.environ, options.config.service)
+        self._access_log = AccessLog(sys.stdout.fileno(), options.config.service)
         self._talking = threading.Lock()
         self._add_gauges()
 
@@ -79,14 +82,19 @@ class Front:
             self._pool,
             metrics=self._metrics,
             lifecycle=self._lifecycle,
-            access_log=AccessLog(sys.stdout.fileno(), self._config.service),
-            tracer=None,
+            access_log=self._access_log,
+            tracer=self._tracer,
         )
+        self._access_log.start()
+        if self._tracer is not None:
+            self._tracer.start()
+        # A timeout for the body to come, one to wait for a worker, one for the call, and some air.
+        SlowClients(self._options.port, 3 * self._config.request_timeout_seconds + 2).start()
         threading.Thread(target=self._obey, name="server", daemon=True).start()
 
     # What the pool tells.
 
-    def loaded(self, descriptions: list[dict[str, Any]]) -> None:
+    def loaded(self) -> None:
         """Tells the server that requests are answered, once the port really takes them."""
         address = (self._options.host, self._options.port)
         while not self._lifecycle.draining:
@@ -108,11 +116,9 @@ class Front:
     # The server process.
 
     def _tell(self, word: str, text: str) -> None:
-        with self._talking:
-            try:
-                self._options.server.send((word, text))
-            except OSError:
-                pass  # the server is gone, and _obey() acts on that
+        # Without a server nobody listens; _obey() acts on that.
+        with self._talking, contextlib.suppress(OSError):
+            self._options.server.send((word, text))
 
     def _obey(self) -> None:
         """Stops when the server says so; and ends when the server is gone, which says so too."""
@@ -138,6 +144,9 @@ class Front:
         if not self._lifecycle.drain(self._config.grace_seconds):
             logger.warning("%d requests were not answered in time", self._lifecycle.in_flight)
         self._pool.stop(max(until - time.monotonic(), 1.0))
+        self._access_log.flush()
+        if self._tracer is not None:
+            self._tracer.stop()
 
     def _add_gauges(self) -> None:
         gauge = self._metrics.gauge

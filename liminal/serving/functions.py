@@ -56,10 +56,7 @@ class UserFunction:
             return self._failure(error, request_id)
 
     def _failure(self, error: BaseException, request_id: str) -> Reply:
-        if isinstance(error, BadResult):
-            text = str(error)
-        else:
-            text = _users_traceback(error)
+        text = str(error) if isinstance(error, BadResult) else _users_traceback(error)
         logger.error("%s failed, request %s: %s", self.endpoint.endpoint, request_id, text)
         problem = Problem(
             500, "function-failed", f"the function failed; the log has more under {request_id}"

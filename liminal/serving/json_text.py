@@ -80,16 +80,12 @@ def _object_without_duplicates(pairs: list[tuple[str, object]]) -> dict[str, obj
 
 
 def _depth(value: object) -> int:
-    """The number of levels, level by level and not by recursion."""
+    """How many lists and objects are within each other, level by level and not by recursion."""
     depth = 0
     level = [value]
-    while level:
+    while level := [item for item in level if isinstance(item, dict | list)]:
         depth += 1
-        below: list[object] = []
-        for item in level:
-            if isinstance(item, dict):
-                below.extend(item.values())
-            elif isinstance(item, list):
-                below.extend(item)
-        level = below
-    return depth - 1
+        level = [
+            one for item in level for one in (item.values() if isinstance(item, dict) else item)
+        ]
+    return depth

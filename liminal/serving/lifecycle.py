@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 
 class Lifecycle:
@@ -25,18 +23,16 @@ class Lifecycle:
         """Requests that have no answer yet."""
         return self._in_flight
 
-    @contextmanager
-    def request(self) -> Iterator[None]:
-        """Counts one request for as long as it lasts."""
+    def __enter__(self) -> None:
+        """Counts one request for as long as the `with` block lasts."""
         with self._idle:
             self._in_flight += 1
-        try:
-            yield
-        finally:
-            with self._idle:
-                self._in_flight -= 1
-                if self._draining and not self._in_flight:
-                    self._idle.notify_all()
+
+    def __exit__(self, *error: object) -> None:
+        with self._idle:
+            self._in_flight -= 1
+            if self._draining and not self._in_flight:
+                self._idle.notify_all()
 
     def drain(self, seconds: float) -> bool:
         """Refuses new requests and waits for those in flight; False when some are left."""

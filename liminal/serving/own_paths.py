@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import logging
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from flask import Flask, Response, request
@@ -12,6 +14,7 @@ from .config import ServiceConfig
 from .exchange import request_id_of
 from .lifecycle import Lifecycle
 from .metrics import CONTENT_TYPE, Metrics
+from .openapi import openapi_document
 from .problems import Problem, problem_body
 from .results import JSON
 
@@ -48,6 +51,18 @@ def add_own_paths(
     def metrics_text() -> Response:
         """What the service did."""
         return Response(metrics.text(), content_type=CONTENT_TYPE)
+
+    @app.get("/openapi.json")
+    def openapi() -> Response:
+        """What the service takes and answers."""
+        document = openapi_document(config, workers.descriptions())
+        return Response(json.dumps(document), content_type=JSON)
+
+    @app.get("/docs")
+    def docs() -> Response:
+        """A page on which to try the endpoints."""
+        page = (Path(__file__).parent / "docs.html").read_bytes()
+        return Response(page, content_type="text/html; charset=utf-8")
 
     app.register_error_handler(HTTPException, _http_problem)
     app.register_error_handler(Exception, _internal_problem)

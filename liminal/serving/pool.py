@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from .config import ServiceConfig
 from .problems import Problem, busy
 from .results import Reply
-from .wire import PING, READY, VERSION, Call, receive_reply, send_call
+from .wire import PING, READY, VERSION, Call, receive_reply, send_call, set_timeout
 from .worker_process import LateCall, LoadFailure, WorkerProcess
 
 logger = logging.getLogger(__name__)
@@ -30,7 +30,7 @@ _LONGEST_PAUSE_SECONDS = 30.0
 class PoolEvents(Protocol):
     """Who wants to know what happens to the workers; called from the pool's threads."""
 
-    def loaded(self, descriptions: list[dict[str, Any]]) -> None:
+    def loaded(self) -> None:
         """Every worker has loaded for the first time."""
 
     def failed(self, message: str) -> None:
@@ -53,6 +53,7 @@ class Pool:
         self._changed = threading.Condition()
         self._started: list[WorkerProcess] = []
         self._loaded: list[WorkerProcess] = []
+        self._descriptions: list[dict[str, Any]] = []
         self._waiting = 0
         self._ever_loaded = 0
         self._stopping = threading.Event()
@@ -62,18 +63,18 @@ class Pool:
     def call(self, number: int, request_id: str, body: bytes) -> Reply:
         """The reply of a worker to one request.
 
+        The timeout counts from the moment a worker has it; as long again it may wait for one.
+
         Raises:
             Problem: 503 when no worker can take it or the worker died, 504 at the deadline.
         """
-        deadline = time.monotonic() + self._config.request_timeout_seconds
         call = Call(number, request_id, body)
         while True:
-            worker, slot = self._take(deadline)
+            worker, slot = self._take()
             try:
-                slot = slot or worker.open_slot()
-                slot.settimeout(max(deadline - time.monotonic(), 0.001))
+                slot = slot or self._open_slot(worker)
                 send_call(slot, call)
-            except TimeoutError:
+            except BlockingIOError:
                 raise self._late(worker, slot) from None
             except Problem:
                 self._release(worker)
@@ -84,7 +85,7 @@ class Pool:
                 continue
             try:
                 reply = receive_reply(slot)
-            except TimeoutError:
+            except BlockingIOError:
                 raise self._late(worker, slot) from None
             if reply is None:
                 self._lost(worker, slot)
@@ -100,6 +101,10 @@ class Pool:
         """The model versions as a JSON object by module, as far as a worker tells them."""
         reply = self._ask(VERSION, 200)
         return b"{}" if reply is None else reply.body
+
+    def descriptions(self) -> list[dict[str, Any]]:
+        """What the workers tell of each endpoint for its documentation; empty before they load."""
+        return self._descriptions
 
     @property
     def loaded(self) -> int:
@@ -132,12 +137,17 @@ class Pool:
 
     # One call.
 
-    def _take(self, deadline: float) -> tuple[WorkerProcess, socket.socket | None]:
+    def _open_slot(self, worker: WorkerProcess) -> socket.socket:
+        slot = worker.open_slot()
+        set_timeout(slot, self._config.request_timeout_seconds)
+        return slot
+
+    def _take(self) -> tuple[WorkerProcess, socket.socket | None]:
         """The least busy worker with a free thread, and an idle slot if it has one."""
         with self._changed:
             worker = self._free_worker()
             if worker is None:
-                worker = self._wait_for_worker(deadline)
+                worker = self._wait_for_worker()
             worker.busy += 1
             return worker, worker.idle.pop() if worker.idle else None
 
@@ -147,9 +157,10 @@ class Pool:
         worker = min(self._loaded, key=_busy_calls)
         return worker if worker.busy < self._config.threads else None
 
-    def _wait_for_worker(self, deadline: float) -> WorkerProcess:
+    def _wait_for_worker(self) -> WorkerProcess:
         if self._waiting >= QUEUE_LIMIT:
             raise busy("queue-full", "too many requests wait already")
+        deadline = time.monotonic() + self._config.request_timeout_seconds
         self._waiting += 1
         try:
             while True:
@@ -253,11 +264,12 @@ class Pool:
     def _admit(self, worker: WorkerProcess, descriptions: list[dict[str, Any]]) -> None:
         with self._changed:
             self._loaded.append(worker)
+            self._descriptions = descriptions
             self._ever_loaded += 1
             complete = self._ever_loaded == self._config.workers
             self._changed.notify_all()
         if complete:
-            self._events.loaded(descriptions)
+            self._events.loaded()
 
     def _watch(self, worker: WorkerProcess) -> str | None:
         """Why the worker must be replaced, when it must; None when the pool stops."""

@@ -46,7 +46,7 @@ def pydantic_shape(model: Any) -> Shape:
         except ValueError as error:
             raise Mismatch(_pydantic_faults(error, path)) from error
 
-    return Shape(read, model.model_json_schema())
+    return Shape(read, model.model_json_schema(ref_template="#/components/schemas/{model}"))
 
 
 def _pydantic_faults(error: Any, path: str) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
 import resource
@@ -125,10 +126,9 @@ class Server:
         signal.set_wakeup_fd(self._signals_writer.fileno(), warn_on_full_buffer=False)
         threading.Thread(target=self._obey_signals, name="signals", daemon=True).start()
         threading.Thread(target=self._listen, name="front", daemon=True).start()
-        try:
+        # Granian's status knows nothing of ours.
+        with contextlib.suppress(SystemExit):
             self._granian.serve(target_loader=partial(make_front, self._options), wrap_loader=False)
-        except SystemExit:
-            pass  # Granian's status knows nothing of ours
         self._end_group()
         return self._status
 
@@ -147,10 +147,9 @@ class Server:
                 threading.Thread(target=self._stop_gracefully, name="stop", daemon=True).start()
 
     def _stop_gracefully(self) -> None:
-        try:
+        # No front, so nothing is in flight.
+        with contextlib.suppress(OSError):
             self._front.send("stop")
-        except OSError:
-            pass  # no front, so nothing is in flight
         # The front keeps the grace period; the second more is for the word to come back.
         self._stopped.wait(self._options.config.grace_seconds + 1)
         self._granian.interrupt()
@@ -180,10 +179,8 @@ class Server:
     def _end_group(self) -> None:
         """Kills the last front's process group: workers that outlived it, usually none."""
         if self._front_pid:
-            try:
+            with contextlib.suppress(ProcessLookupError):
                 os.killpg(self._front_pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
 
     def _address(self) -> str:
         host = self._options.host
@@ -198,7 +195,7 @@ class _Granian(MPServer):
 
     def interrupt(self) -> None:
         """What Granian does by itself at a signal: ends the front and returns from serve()."""
-        super().signal_handler_interrupt()
+        super().signal_handler_interrupt()  # type: ignore[no-untyped-call]  # untyped upstream
 
 
 def _granian(options: FrontOptions) -> _Granian:

@@ -22,6 +22,10 @@ PING = 0xFFFD
 _CALL = struct.Struct("!IHB")  # length of the body, endpoint, length of the request id
 _REPLY = struct.Struct("!IHB")  # length of the body, status, content type
 _CONTENT_TYPES = (JSON, TEXT, BYTES)
+_TIMEVAL = struct.Struct("@ll")  # seconds, microseconds
+_PIECE = 1 << 18
+# recv() allocates what it is asked for; more than this would cost small messages much.
+_FIRST_PIECE = 1 << 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,14 +45,17 @@ def send_call(slot: socket.socket, call: Call) -> None:
 
 def receive_call(slot: socket.socket) -> Call | None:
     """The next call, or None when the front has closed the slot."""
-    head = _receive(slot, _CALL.size)
-    if head is None:
+    data = _receive(slot, _CALL.size)
+    if data is None:
         return None
-    length, number, name_length = _CALL.unpack(head)
-    rest = _receive(slot, name_length + length)
-    if rest is None:
-        return None
-    return Call(number, rest[:name_length].decode("ascii"), rest[name_length:])
+    length, number, name_length = _CALL.unpack_from(data)
+    begin = _CALL.size + name_length
+    if len(data) < begin + length:
+        rest = _receive_rest(slot, data, begin + length)
+        if rest is None:
+            return None
+        data = rest
+    return Call(number, data[_CALL.size : begin].decode("ascii"), data[begin:])
 
 
 def send_reply(slot: socket.socket, reply: Reply) -> None:
@@ -61,28 +68,56 @@ def receive_reply(slot: socket.socket) -> Reply | None:
     """The reply to the call sent last, or None when the worker is gone.
 
     Raises:
-        TimeoutError: The socket's timeout passed without a byte.
+        BlockingIOError: The socket's timeout passed without a byte.
     """
-    head = _receive(slot, _REPLY.size)
-    if head is None:
+    data = _receive(slot, _REPLY.size)
+    if data is None:
         return None
-    length, status, content_type = _REPLY.unpack(head)
-    body = _receive(slot, length)
-    return None if body is None else Reply(status, _CONTENT_TYPES[content_type], body)
+    length, status, content_type = _REPLY.unpack_from(data)
+    if len(data) < _REPLY.size + length:
+        whole = _receive_rest(slot, data, _REPLY.size + length)
+        if whole is None:
+            return None
+        data = whole
+    return Reply(status, _CONTENT_TYPES[content_type], data[_REPLY.size :])
 
 
-def _receive(slot: socket.socket, size: int) -> bytes | None:
-    if size == 0:
-        return b""
+def set_timeout(slot: socket.socket, seconds: float) -> None:
+    """Lets the kernel watch over the time of each read and write of a slot.
+
+    Python's own `settimeout` costs a poll for each, and with it another turn for the
+    interpreter's lock.
+    """
+    microseconds = max(int(seconds * 1e6), 1000)
+    value = _TIMEVAL.pack(*divmod(microseconds, 1_000_000))
+    slot.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, value)
+    slot.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, value)
+
+
+def _receive(slot: socket.socket, least: int) -> bytes | None:
+    """What there is to read, usually the whole message; None at the end.
+
+    A slot carries one message at a time, so nothing of the next one can come with it.
+    """
     try:
-        first = slot.recv(size)
-        if len(first) == size:
-            return first
-        parts = [first]
-        missing = size - len(first)
-        while missing and parts[-1]:
-            parts.append(slot.recv(min(missing, 1 << 20)))
-            missing -= len(parts[-1])
+        data = slot.recv(_FIRST_PIECE)
     except ConnectionError:
         return None
-    return None if missing else b"".join(parts)
+    if 0 < len(data) < least:
+        return _receive_rest(slot, data, least)
+    return data or None
+
+
+def _receive_rest(slot: socket.socket, data: bytes, size: int) -> bytes | None:
+    parts = [data]
+    missing = size - len(data)
+    while missing > 0:
+        try:
+            part = slot.recv(min(missing, _PIECE))
+        except ConnectionError:
+            return None
+        if not part:
+            return None
+        parts.append(part)
+        missing -= len(part)
+    return b"".join(parts)

@@ -7,6 +7,7 @@ thread that the front wants, and ends when the front closes it.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import os
@@ -56,10 +57,9 @@ def _put_first_on_path(folder: str) -> None:
 
 
 def _report(control: socket.socket, fields: dict[str, Any]) -> None:
-    try:
+    # The service was stopped while we loaded.
+    with contextlib.suppress(BrokenPipeError):
         control.sendall(json.dumps(fields).encode() + b"\n")
-    except BrokenPipeError:
-        pass  # the service was stopped while we loaded
 
 
 class Worker:

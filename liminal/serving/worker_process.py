@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import select
 import signal
@@ -15,7 +16,7 @@ from typing import Any
 
 from .problems import Problem, busy
 from .results import Reply
-from .wire import Call, receive_reply, send_call
+from .wire import Call, receive_reply, send_call, set_timeout
 
 
 class LoadFailure(Exception):
@@ -111,7 +112,7 @@ class WorkerProcess:
         """The answer to one of our own questions, on a slot for this once; None for no answer."""
         try:
             with self.open_slot() as slot:
-                slot.settimeout(timeout_seconds)
+                set_timeout(slot, timeout_seconds)
                 send_call(slot, Call(number, "", b""))
                 return receive_reply(slot)
         except (OSError, Problem):
@@ -119,10 +120,9 @@ class WorkerProcess:
 
     def wake(self) -> None:
         """Ends the `wait_for_news` under way in another thread, or the next one."""
-        try:
+        # Closed meanwhile, so nobody waits.
+        with contextlib.suppress(OSError):
             self.wake_writer.send(b"w")
-        except OSError:
-            pass  # closed meanwhile, so nobody waits
 
     def wait_for_news(self, timeout_seconds: float | None) -> tuple[bool, bool, list[LateCall]]:
         """Waits; returns whether the worker died, whether we were woken, and late calls now over.
@@ -144,11 +144,10 @@ class WorkerProcess:
 
     def release(self) -> None:
         """Lets the worker call `on_stop()` and end by itself."""
-        try:
+        # It has ended already.
+        with contextlib.suppress(OSError):
             # close() would not reach a thread that waits for the worker to load.
             self.control.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            pass  # it has ended already
 
     def end(self, timeout_seconds: float = 0.0) -> str:
         """Waits for the end, kills the worker when that takes too long, says how it ended."""

@@ -6,11 +6,22 @@ from pathlib import Path
 from liminal.errors import UsageError
 from liminal.suggest import nearest
 
+SCHEMA_NAME = ".liminal.schema.json"
+"""The file beside a liminal.yml from which an editor knows its keys, without a network."""
+
+MODELINE = f"# yaml-language-server: $schema={SCHEMA_NAME}\n"
+"""Source: github.com/redhat-developer/yaml-language-server, README, "Using inlined schema"."""
+
 _LEFT_OUT = shutil.ignore_patterns("__pycache__", "models", ".*_cache")
 
 
-def copy_template(name: str, folder: Path) -> tuple[Path, ...]:
+def copy_template(name: str, folder: Path, schema: str) -> tuple[Path, ...]:
     """Writes the template into the folder, and gives the files that it wrote.
+
+    Args:
+        name: the template's.
+        folder: a new or empty one.
+        schema: the JSON Schema of a liminal.yml, for editors.
 
     Raises:
         UsageError: there is no such template, or the folder holds something already.
@@ -27,11 +38,19 @@ def copy_template(name: str, folder: Path) -> tuple[Path, ...]:
         folder.absolute().parent.mkdir(parents=True, exist_ok=True)
         shutil.rmtree(unfinished, ignore_errors=True)
         shutil.copytree(source, unfinished, ignore=_LEFT_OUT)
+        _add_schema(unfinished, schema)
         unfinished.replace(folder)
     except OSError as problem:
         shutil.rmtree(unfinished, ignore_errors=True)
         raise UsageError(f'"{folder}" cannot be written: {problem.strerror}') from problem
     return tuple(sorted(path for path in folder.rglob("*") if path.is_file()))
+
+
+def _add_schema(folder: Path, schema: str) -> None:
+    """Puts the schema beside the liminal.yml, and the line that leads an editor to it on top."""
+    (folder / SCHEMA_NAME).write_text(schema, "utf-8")
+    file = folder / "liminal.yml"
+    file.write_text(MODELINE + file.read_text("utf-8"), "utf-8")
 
 
 def _find(name: str) -> Path:

@@ -280,8 +280,14 @@ def measure(name: str) -> str:
         findings = compile_path(folder, {}, plugins).findings
         seconds = time.process_time() - before
     megabytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    first = f"{findings[0].origin.line} {findings[0].code}: {findings[0].message}"[:70] if findings else ""
-    return f"{len(text) / 1e6:5.2f} MB {seconds:7.2f} s {megabytes:6.0f} MB {len(findings):7}  {first}"
+    first = (
+        f"{findings[0].origin.line} {findings[0].code}: {findings[0].message}"[:70]
+        if findings
+        else ""
+    )
+    return (
+        f"{len(text) / 1e6:5.2f} MB {seconds:7.2f} s {megabytes:6.0f} MB {len(findings):7}  {first}"
+    )
 
 
 def main(names: list[str]) -> None:

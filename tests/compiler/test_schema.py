@@ -2,18 +2,19 @@
 
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import jsonschema
 import pytest
 
+from liminal.compiler import compile_path
 from liminal.compiler.schema import compose
 from liminal.plugins import Plugins, discover
 from liminal.serving import config
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-import schema_properties  # noqa: E402
+import schema_properties
 
 PLUGINS = discover()
 SCHEMA = compose(PLUGINS)
@@ -70,6 +71,18 @@ def test_no_default_is_null_unless_null_may_be_written() -> None:
     assert wrong == []
 
 
+def test_no_default_stops_the_completion_of_an_editor() -> None:
+    """yaml-language-server 1.25 ends it at a null that is a default and not the first type."""
+    wrong = [
+        str(found)
+        for found in PROPERTIES
+        if "default" in found.rule
+        and found.rule["default"] is None
+        and found.rule["type"][0] != "null"
+    ]
+    assert wrong == []
+
+
 def test_every_key_has_examples_that_it_allows() -> None:
     wrong = [
         f"{found}: {example!r}: {problem.message}"
@@ -120,7 +133,7 @@ def test_the_defaults_of_services_are_those_of_the_server() -> None:
 )
 def test_a_plug_in_adds_its_keys(kind: str, group: str) -> None:
     class Own:
-        properties = {"own_key": {"description": "Its own.", "type": "string", "default": "x"}}
+        properties: ClassVar = {"own_key": {"description": "Its own.", "type": "string"}}
         required = ()
         container = True
         steps = ()
@@ -136,12 +149,16 @@ def test_a_plug_in_adds_its_keys(kind: str, group: str) -> None:
     assert not judge.is_valid({kind: "x", "type": "own", "own_key": 5})
 
 
-def test_a_plug_in_that_does_not_load_leaves_the_others() -> None:
+def test_a_plug_in_that_does_not_load_leaves_the_others(tmp_path: Path) -> None:
     def broken() -> Any:
         raise ImportError("no such module")
 
     entries = {name: dict(types) for name, types in PLUGINS.entries.items()}
     entries["liminal.tasks"]["broken"] = broken
-    kinds = compose(Plugins(entries))["$defs"]["task"]["properties"]["type"]["enum"]
-    assert "python" in kinds
-    assert "broken" not in kinds
+    task = "{task: t, type: broken, key: 1}, {task: u, image: i, cmd: c, type: python}"
+    file = tmp_path / "liminal.yml"
+    file.write_text(f"name: a\npipelines:\n- {{pipeline: p, tasks: [{task}]}}\n")
+    findings = compile_path(str(file), {}, Plugins(entries)).findings
+    assert [(found.code, found.message.rpartition(": ")[2]) for found in findings] == [
+        ("plugin", "no such module")
+    ]

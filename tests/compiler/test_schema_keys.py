@@ -46,7 +46,10 @@ NEEDED_BY_TYPE = {
     "delete_cloudformation_stack": {"stack_name": "my-stack"},
     "aws_cloudwatch": {"namespace": "DataPipeline"},
     "prometheus": {"url": "http://localhost:9091"},
+    "emr": {"cluster_name": "analytics"},
 }
+EITHER = {"query_file": "query", "cluster_id": "cluster_name"}
+"""Key -> the one that it stands instead of."""
 LISTS = {
     "image": "images",
     "executor": "executors",
@@ -79,6 +82,7 @@ def case(found: Any, number: int, value: object) -> Case:
     at: Any = document
     for step in path:
         at = at[step]
+    at.pop(EITHER.get(found.key), None)
     at[found.key] = value
     return Case(document, (*path, found.key))
 
@@ -164,7 +168,7 @@ def in_list(document: dict[str, Any], kind: str, rest: list[str]) -> tuple[str |
             own["type"] = rest[0] if rest else "python"
             deeper = rest[1:]
         case "executor":
-            own["type"] = rest[0] if rest else "local"
+            own |= typed(rest, "local")
             deeper = rest[1:]
         case "service":
             own |= SERVER

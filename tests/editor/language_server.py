@@ -4,7 +4,7 @@ import json
 import subprocess
 import threading
 from pathlib import Path
-from queue import Empty, Queue
+from queue import Queue
 from typing import Any
 
 Message = dict[str, Any]
@@ -131,6 +131,3 @@ class LanguageServer:
                 self._send({"id": number, "result": None})
             case {"id": _}:
                 self._answers.put(message)
-
-
-__all__ = ["Empty", "LanguageServer"]

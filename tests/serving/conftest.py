@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import os
@@ -105,7 +106,8 @@ class Service:
     def exchange(self, data: bytes) -> bytes:
         """All that the service sends back for raw bytes until it closes the connection."""
         with self.connect() as connection:
-            connection.sendall(data)
+            with contextlib.suppress(ConnectionError):  # answered before we have sent all
+                connection.sendall(data)
             return self.read_all(connection)
 
     def metric(self, line: str) -> float:
@@ -117,7 +119,9 @@ class Service:
 
     def pids(self) -> list[int]:
         """The worker processes, oldest first."""
-        output = subprocess.run(["ps", "-eww", "-o", "pid,args"], capture_output=True, text=True).stdout
+        output = subprocess.run(
+            ["ps", "-eww", "-o", "pid,args"], capture_output=True, text=True
+        ).stdout
         found = [line.split(None, 1) for line in output.splitlines()[1:]]
         return sorted(
             int(pid)
@@ -146,7 +150,8 @@ class Service:
             answer: Answer | None = None
 
             def run(request) -> None:  # noqa: N805
-                request.answer = self.request(path, **arguments)
+                with contextlib.suppress(OSError, http.client.HTTPException):
+                    request.answer = self.request(path, **arguments)
 
         request = Request()
         request.start()
@@ -262,7 +267,9 @@ def client_of(
             InProcess(Worker(load_functions(service.endpoints))),
             metrics=Metrics(),
             lifecycle=Lifecycle(),
-            access_log=AccessLog(os.open(tmp_path / "access.log", os.O_CREAT | os.O_WRONLY), "iris"),
+            access_log=AccessLog(
+                os.open(tmp_path / "access.log", os.O_CREAT | os.O_WRONLY), "iris"
+            ),
         )
         return app.test_client()
 

@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -57,6 +58,39 @@ def test_f40_readyz_says_503_and_new_requests_are_refused_while_stopping(start):
     request.join()
     assert request.answer.status == 200
     assert service.stop() == 0
+
+
+def test_f40_sigterm_under_load_breaks_no_request(start):
+    service = start(
+        "import time\ndef quick(body):\n    time.sleep(0.02)\n    return body", workers=2
+    )
+    broken, answered = [], []
+
+    def client() -> None:
+        while True:
+            try:
+                connection = service.connect()
+            except OSError:
+                return  # refused: the service is gone
+            with connection:
+                request = b"POST /quick HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+                connection.sendall(request + b"Content-Length: 2\r\n\r\nhi")
+                answer = service.read_all(connection)
+            if answer.startswith(b"HTTP/1.1 200 ") and answer.endswith(b"hi"):
+                answered.append(answer)
+            elif answer and b'"stopping"' not in answer:
+                broken.append(answer)
+
+    threads = [threading.Thread(target=client) for _ in range(16)]
+    for thread in threads:
+        thread.start()
+    service.wait_for(lambda: len(answered) > 100)
+    assert service.stop() == 0
+    for thread in threads:
+        thread.join()
+    assert broken == []
+    lines = [line for line in service.lines if line["path"] == "/quick"]
+    assert sum(line["status"] == 200 for line in lines) == len(answered)
 
 
 def test_f40_grace_period_is_the_longest_a_stop_takes(start):

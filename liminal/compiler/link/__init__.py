@@ -1,6 +1,8 @@
 """A complete document -> App: every name that refers to something is followed."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
 
 from liminal.compiler.link.context import Context
 from liminal.compiler.link.crons import Crons
@@ -18,13 +20,26 @@ from liminal.model import App, Executor
 from liminal.plugins import PluginError, Plugins
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Linked:
+    """What linking made of one layer.
+
+    Attributes:
+        consulted: the files and folders whose state the findings depend on, beside the layers.
+    """
+
+    app: App
+    findings: tuple[Diagnostic, ...]
+    consulted: frozenset[Path]
+
+
 def link(
     layer: Map,
     plugins: Plugins,
     folder_of: Callable[[str], str],
     environ_names: frozenset[str],
     crons: Crons,
-) -> tuple[App, tuple[Diagnostic, ...]]:
+) -> Linked:
     """The application that the layer describes, and the findings about its references.
 
     Args:
@@ -58,7 +73,7 @@ def link(
         secrets=tuple(context.secrets.values()),
         alerts=alerts(layer, context),
     )
-    return app, tuple(context.findings)
+    return Linked(app=app, findings=tuple(context.findings), consulted=frozenset(context.consulted))
 
 
 def _executors(layer: Map, context: Context) -> list[Executor]:

@@ -11,7 +11,7 @@ from liminal.origin import Origin
 def clashes(apps: Iterable[App]) -> Iterator[Diagnostic]:
     """The findings about names that several applications use, each at the later of two places."""
     apps = tuple(apps)
-    return chain(_pipelines(apps), _images(apps))
+    return chain(_pipelines(apps), _services(apps), _images(apps))
 
 
 def _pipelines(apps: tuple[App, ...]) -> Iterator[Diagnostic]:
@@ -27,6 +27,22 @@ def _pipelines(apps: tuple[App, ...]) -> Iterator[Diagnostic]:
                     f'the first, of application "{owner}", is at {origin}',
                     pipeline.origin,
                     "rename one of the two: a DAG's id is unique on its server",
+                )
+
+
+def _services(apps: tuple[App, ...]) -> Iterator[Diagnostic]:
+    """A warning only: they can live side by side, but a command cannot tell which one is meant."""
+    first: dict[str, tuple[str, Origin]] = {}
+    for app in apps:
+        for service in app.services:
+            owner, origin = first.setdefault(service.name, (app.name, service.origin))
+            if owner != app.name:
+                yield warning(
+                    "duplicate-service",
+                    f'a second service is named "{service.name}"; '
+                    f'the first, of application "{owner}", is at {origin}',
+                    service.origin,
+                    "rename one of the two",
                 )
 
 

@@ -6,11 +6,13 @@ from pathlib import Path
 
 from liminal.compiler.link.crons import Crons
 from liminal.compiler.nodes import Map, Seq
-from liminal.errors import Diagnostic, error, warning
+from liminal.errors import MAX_FINDINGS, Diagnostic, error, warning
 from liminal.model import Executor, Image, MetricsBackend, Secret, Text, Volume
 from liminal.origin import Origin
 from liminal.plugins import Plugins
-from liminal.suggest import nearest
+from liminal.suggest import listed, nearest
+
+_MANY = 1000
 
 
 @dataclass(slots=True)
@@ -19,6 +21,10 @@ class Context:
 
     Attributes:
         crons: shared by all applications of a compilation, which often have the same schedules.
+        copies: parallel copies of all tasks so far.
+        meant_images: an image that nothing here builds -> the one that it is a misspelling of.
+        zones: unknown time zone -> the nearest that there is.
+        consulted: the files and folders whose state the findings depend on, beside the layers.
         sources: image -> the folder of its source, of those images whose source can be read.
     """
 
@@ -32,25 +38,66 @@ class Context:
     volumes: Mapping[str, Volume] = field(default_factory=dict)
     secrets: Mapping[str, Secret] = field(default_factory=dict)
     images: Mapping[str, Image] = field(default_factory=dict)
+    meant_images: dict[str, str | None] = field(default_factory=dict)
+    consulted: set[Path] = field(default_factory=set)
     sources: dict[str, Path] = field(default_factory=dict)
+    zones: dict[str, str | None] = field(default_factory=dict)
     metrics: tuple[MetricsBackend, ...] = ()
+    copies: int = 0
     findings: list[Diagnostic] = field(default_factory=list)
+    _sorted: tuple[Collection[str], list[str]] = ((), [])
+
+    @property
+    def is_full(self) -> bool:
+        """Whether no further finding is taken, so that none need be looked for."""
+        return len(self.findings) >= MAX_FINDINGS
 
     def error(self, code: str, message: str, origin: Origin, hint: str | None = None) -> None:
         """Adds an error."""
-        self.findings.append(error(code, message, origin, hint))
+        if len(self.findings) < MAX_FINDINGS:
+            self.findings.append(error(code, message, origin, hint))
 
     def warning(self, code: str, message: str, origin: Origin, hint: str | None = None) -> None:
         """Adds a warning."""
-        self.findings.append(warning(code, message, origin, hint))
+        if len(self.findings) < MAX_FINDINGS:
+            self.findings.append(warning(code, message, origin, hint))
 
-    def unknown(self, kind: str, name: str, known: Collection[str], origin: Origin) -> None:
-        """Adds an error about a name that nothing defines."""
-        names = sorted(known)
+    def unknown(
+        self,
+        kind: str,
+        name: str,
+        known: Collection[str],
+        origin: Origin,
+        *,
+        besides: str = "",
+        words: str | None = None,
+    ) -> None:
+        """Adds an error about a name that nothing defines.
+
+        Args:
+            kind: what the name should name, as in the finding's code.
+            name: what the user wrote.
+            known: the names that are defined.
+            origin: where the name stands.
+            besides: one of the known names that makes no sense there.
+            words: what the name should name, where the code is not the user's word for it.
+        """
+        if len(self.findings) >= MAX_FINDINGS:
+            return
+        names = self.in_order(known)
+        if besides in known and len(names) < _MANY:
+            names = [other for other in names if other != besides]
         meant = nearest(name, names)
         question = f'; did you mean "{meant}"?' if meant else ""
-        hint = None if meant or not names else f"known: {', '.join(names)}"
-        self.error(f"unknown-{kind}", f'no {kind} is named "{name}"{question}', origin, hint)
+        hint = None if meant else listed(names)
+        message = f'no {words or kind.replace("-", " ")} is named "{name}"{question}'
+        self.error(f"unknown-{kind}", message, origin, hint)
+
+    def in_order(self, names: Collection[str]) -> list[str]:
+        """The names sorted; once only for a collection that is asked for again and again."""
+        if self._sorted[0] is not names or len(self._sorted[1]) != len(names):
+            self._sorted = (names, sorted(names))
+        return self._sorted[1]
 
     def unique(self, entries: Seq, name_key: str) -> Iterator[Map]:
         """The entries of a list, each name once; a second one of a name is a finding."""

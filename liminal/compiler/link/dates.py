@@ -15,6 +15,9 @@ DEFAULT_TIMEZONE = "UTC"
 FIRST_YEAR, LAST_YEAR = 1970, 2200
 """Beyond these a date is a mistake: a missing digit, or somebody's word for "always"."""
 
+_MAX_NEAREST = 20
+"""Unknown zones of one application for which the nearest is looked for."""
+
 _DATE = r"(?P<year>\d{4})-(?P<month>\d{2})-(?P<day>\d{2})"
 _TIME = r"(?P<hour>\d{2}):(?P<minute>\d{2})(?::(?P<second>\d{2})(?:\.\d+)?)?"
 _OFFSET = r"(?P<zulu>[Zz])|(?P<sign>[+-])(?P<hours>\d{2}):?(?P<minutes>\d{2})"
@@ -46,7 +49,7 @@ def dates(entry: Map, context: Context) -> Dates:
 
 def _zone(entry: Map, context: Context) -> tuple[str, tzinfo]:
     name = entry.string("timezone")
-    if name is None:
+    if name is None or "{{" in name or context.is_full:  # what is left of a placeholder was told
         return DEFAULT_TIMEZONE, timezone.utc
     try:
         return name, zoneinfo.ZoneInfo(name)
@@ -57,7 +60,22 @@ def _zone(entry: Map, context: Context) -> tuple[str, tzinfo]:
 
 
 def _unknown_zone(name: str, origin: Origin, context: Context) -> None:
+    if context.is_full:
+        return
+    if name not in context.zones:
+        # Looking for the nearest of all zones takes a while: done once a name, and not without end.
+        few = len(context.zones) < _MAX_NEAREST
+        context.zones[name] = _nearest_zone(name) if few else None
+    meant = context.zones[name]
+    question = f'; did you mean "{meant}"?' if meant else ""
+    hint = None if meant else "for example: Europe/Amsterdam"
+    context.error("unknown-timezone", f'no time zone is named "{name}"{question}', origin, hint)
+
+
+def _nearest_zone(name: str) -> str | None:
     known = sorted(zoneinfo.available_timezones())
+    if any(zone.startswith(f"{name}/") for zone in known):
+        return None
     wanted = name.strip().replace(" ", "_").casefold()
     by_city = {zone.rpartition("/")[2].casefold(): zone for zone in known}
     by_city |= {zone.casefold(): zone for zone in known}
@@ -65,9 +83,7 @@ def _unknown_zone(name: str, origin: Origin, context: Context) -> None:
     if meant is None:  # "Europe/Amsterdm" is near; of "Amsterdm" only the city is
         city = nearest(wanted.rpartition("/")[2], sorted(by_city))
         meant = by_city[city] if city else None
-    question = f'; did you mean "{meant}"?' if meant else ""
-    hint = None if meant else "for example: Europe/Amsterdam"
-    context.error("unknown-timezone", f'no time zone is named "{name}"{question}', origin, hint)
+    return meant
 
 
 def _moment(entry: Map, key: str, context: Context) -> datetime | None:

@@ -28,6 +28,8 @@ def check_default_args(pipeline: Map, context: Context) -> None:
     """
     arguments = pipeline.mapping("default_args")
     for key in arguments:
+        if context.is_full:
+            return
         if key not in _ARGUMENTS:
             _check(key, arguments, context)
 

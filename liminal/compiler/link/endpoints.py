@@ -70,8 +70,11 @@ class _Names:
                 self._by_file[file] = _top_level_names(ast.parse(file.read_bytes(), str(file)))
             except SyntaxError as problem:
                 self._by_file[file] = problem
-            except ValueError as problem:  # what `ast` says of a NUL byte before Python 3.12
-                self._by_file[file] = SyntaxError(str(problem))
+            except (ValueError, RecursionError, MemoryError) as problem:
+                # A NUL byte, before Python 3.12, and what is nested too deep for the parser.
+                self._by_file[file] = SyntaxError(str(problem) or "nested too deep")
+            except OSError as problem:
+                self._by_file[file] = SyntaxError(f"cannot be read: {problem.strerror}")
         return self._by_file[file]
 
 
@@ -89,6 +92,7 @@ def _check(endpoint: Map, source: Path, names: _Names, context: Context) -> None
             None if meant else f"expected the file {module.replace('.', '/')}.py in it",
         )
         return
+    context.consulted.add(file)
     defined = names.of(file)
     if isinstance(defined, SyntaxError):
         where = f" in line {defined.lineno}" if defined.lineno else ""
@@ -108,8 +112,11 @@ def _check(endpoint: Map, source: Path, names: _Names, context: Context) -> None
 def _module_file(source: Path, module: str) -> Path | None:
     path = source.joinpath(*module.split("."))
     for candidate in (path.with_name(path.name + ".py"), path / "__init__.py"):
-        if candidate.is_file():
-            return candidate
+        try:
+            if candidate.is_file():
+                return candidate
+        except OSError:  # a name too long for the file system, before Python 3.14
+            continue
     return None
 
 

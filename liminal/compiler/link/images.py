@@ -15,12 +15,16 @@ from liminal.origin import Origin
 from liminal.plugins import PluginError
 from liminal.suggest import nearest
 
-# Source: the grammar of distribution/reference, with lengths left to the engine.
+# Source: the grammar and the limit of distribution/reference.
 _COMPONENT = r"[a-z0-9]+(?:(?:\.|_{1,2}|-+)[a-z0-9]+)*"
 _REFERENCE = re.compile(
-    rf"(?:[A-Za-z0-9][A-Za-z0-9.-]*(?::[0-9]+)?/)?{_COMPONENT}(?:/{_COMPONENT})*"
+    # A registry has a dot or a port: else Docker takes it for a part of the name, in lower case.
+    rf"(?:(?=[^/]*[.:]|localhost/)[A-Za-z0-9][A-Za-z0-9.-]*(?::[0-9]+)?/)?"
+    rf"{_COMPONENT}(?:/{_COMPONENT})*"
     r"(?::[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(?:@sha256:[0-9a-f]{64})?"
 )
+
+_MAX_REFERENCE = 255
 
 
 def images(layer: Map, context: Context) -> Iterator[Image]:
@@ -51,7 +55,9 @@ def image_reference(entry: Map, context: Context) -> str | None:
     if name is None:
         return None
     if "source" not in entry and _check_reference(entry, context) and name not in context.images:
-        meant = nearest(name, sorted(context.images))
+        if name not in context.meant_images:  # most tasks of a layer run in the same few
+            context.meant_images[name] = nearest(name, context.in_order(context.images))
+        meant = context.meant_images[name]
         if meant:
             message = f'no image is named "{name}"; did you mean "{meant}"?'
             context.warning("unknown-image", message, entry.at("image"))
@@ -78,6 +84,7 @@ def _image(entry: Map, kind: str, context: Context) -> Image:
         context.sources.setdefault(entry.string("image") or "", source)
     python_version = entry.string("python_version")
     is_listed = "task" not in entry and "service" not in entry
+    secrets = entry.mapping("build_secrets")
     return Image(
         name=entry.string("image") or "",
         type=kind,
@@ -90,9 +97,11 @@ def _image(entry: Map, kind: str, context: Context) -> Image:
         system_packages=strings(entry, "system_packages"),
         build_cmd=_one_line(entry, "build_cmd", context),
         no_cache=entry.flag("no_cache") or False,
-        pip_conf=entry.string("pip_conf"),
-        build_secrets=dict(entry.mapping("build_secrets").texts()),
-        ca_bundle=entry.string("ca_bundle"),
+        pip_conf=_beside_source(entry, entry, "pip_conf", context),
+        build_secrets={
+            name: _beside_source(entry, secrets, name, context) or "" for name in secrets
+        },
+        ca_bundle=_beside_source(entry, entry, "ca_bundle", context),
         dockerfile=entry.string("dockerfile"),
         env_vars=known_env_vars(entry) if is_listed else {},
         endpoints=endpoints(entry, source, context),
@@ -112,11 +121,22 @@ def _type_settings(entry: Map, kind: str, context: Context) -> dict[str, Setting
 
 def _check_reference(entry: Map, context: Context) -> bool:
     name = entry.string("image") or ""
-    if "{{" in name or _REFERENCE.fullmatch(name):  # what is left of a placeholder was told
+    if "{{" in name:  # what is left of a placeholder was told
+        return True
+    if len(name) <= _MAX_REFERENCE and _REFERENCE.fullmatch(name):
         return True
     hint = "for example myorg/app:1.2; the name is in lower case" if name.lower() != name else None
     context.error("bad-image", f'"{name}" is not the name of an image', entry.at("image"), hint)
     return False
+
+
+def _beside_source(entry: Map, node: Map, key: str, context: Context) -> str | None:
+    """The path from the folder of the file that says `source`; absolute if another file says it."""
+    path = node.string(key)
+    folder = context.folder_of(node.at(key).file)
+    if path is None or path.startswith("~") or folder == context.folder_of(entry.at("source").file):
+        return path
+    return str(Path(folder, path))
 
 
 def _one_line(entry: Map, key: str, context: Context) -> str | None:
@@ -133,14 +153,21 @@ def _source(entry: Map, context: Context) -> Path | None:
     """The source's folder, or None and a finding when it cannot be one."""
     written, at = entry.string("source") or "", entry.at("source")
     folder = Path(context.folder_of(at.file))
+    if "{{" in written:  # what is left of a placeholder was told
+        return None
     if written.startswith(("/", "~")):
         context.error("source-outside", f'source "{written}" is not relative to this file', at)
         return None
     path = folder / written
+    context.consulted.add(path)
     try:
         real, home = path.resolve(strict=True), folder.resolve(strict=True)
     except (OSError, RuntimeError):  # RuntimeError: a loop of links, before Python 3.13
-        _missing_source(written, folder, at, context)
+        if _stays_inside(written):
+            _missing_source(written, folder, at, context)
+        else:
+            message = f'source "{written}" leaves the folder of this file'
+            context.error("source-outside", message, at, "keep sources beside their liminal.yml")
         return None
     if real != home and home not in real.parents:
         through = "through a link " if _stays_inside(written) else ""

@@ -8,6 +8,7 @@ in the source of the task's image.
 from liminal.compiler.link.context import Context
 from liminal.compiler.link.files import check_file, check_source_file
 from liminal.compiler.nodes import Map
+from liminal.suggest import misspelt
 
 
 def check_keys(entry: Map, what: str, type_: object, context: Context) -> None:
@@ -19,6 +20,8 @@ def check_keys(entry: Map, what: str, type_: object, context: Context) -> None:
         type_: the plug-in.
         context: where findings go.
     """
+    if context.is_full:
+        return
     for choice in getattr(type_, "one_of", ()):
         _check_choice(entry, what, choice, context)
     for key in getattr(type_, "files", ()):
@@ -29,6 +32,8 @@ def check_keys(entry: Map, what: str, type_: object, context: Context) -> None:
 
 def _check_choice(entry: Map, what: str, choice: tuple[str, ...], context: Context) -> None:
     given = [key for key in choice if key in entry]
+    if not given and any(misspelt(key, entry) for key in choice):
+        return
     if not given:
         listed = " or ".join(f'"{key}"' for key in choice)
         context.error("missing-key", f"{what} has no {listed}", entry.origin, "add one of them")

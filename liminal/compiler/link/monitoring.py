@@ -5,6 +5,7 @@ from liminal.compiler.link.values import settings, strings
 from liminal.compiler.nodes import Map
 from liminal.model import AlertsBackend, MetricsBackend
 from liminal.plugins import PluginError
+from liminal.suggest import misspelt
 
 _OLD_BACKENDS = {"cloudwatch": "aws_cloudwatch"}
 """What Apache Liminal called a backend -> the type that it is today."""
@@ -83,7 +84,7 @@ def _metrics_backend(entry: Map, name: str, context: Context) -> MetricsBackend 
         context.error("plugin", str(problem), entry.at("type"))
         return None
     for key in backend.required:
-        if key not in entry:
+        if key not in entry and not misspelt(key, entry):
             message = f'metrics backend "{name}" has no "{key}"'
             context.error("missing-key", message, entry.origin, f'add "{key}: …"')
     return MetricsBackend(

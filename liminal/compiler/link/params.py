@@ -1,6 +1,7 @@
 """The typed inputs of a run: each a JSON Schema, with a default that it allows."""
 
 from collections.abc import Sequence
+from itertools import islice
 from typing import Any
 
 import jsonschema_rs
@@ -9,6 +10,12 @@ from liminal.compiler.link.context import Context
 from liminal.compiler.nodes import Map, Seq, Value
 from liminal.origin import Origin
 from liminal.suggest import nearest
+
+_MAX_UNKNOWN = 20
+"""Keys of one param that are looked at for misspellings."""
+
+_REGEX_LIMITS = jsonschema_rs.FancyRegexOptions(backtrack_limit=10_000, size_limit=50_000)
+"""Of the patterns of params: what a person writes is far below, and no pattern costs much."""
 
 _TYPES = ("array", "boolean", "integer", "null", "number", "object", "string")
 _KEYWORDS = tuple(
@@ -34,6 +41,8 @@ def check_params(pipeline: Map, scheduled: bool, context: Context) -> None:
     """
     params = pipeline.mapping("params")
     for name, schema in params.items():
+        if context.is_full:
+            return
         if not isinstance(schema, Map):
             continue
         _check_keywords(name, schema, context)
@@ -53,8 +62,9 @@ def check_params(pipeline: Map, scheduled: bool, context: Context) -> None:
 
 def _check_keywords(name: str, schema: Map, context: Context) -> None:
     """Adds an error for each key that looks misspelt; JSON Schema itself allows any."""
-    for key in schema:
-        meant = nearest(key, _KEYWORDS) if key not in _KEYWORDS else None
+    unknown = (key for key in schema if key not in _KEYWORDS)
+    for key in islice(unknown, _MAX_UNKNOWN):
+        meant = nearest(key, _KEYWORDS)
         if meant:
             message = f'param "{name}" has no key "{key}"; did you mean "{meant}"?'
             context.error("unknown-key", message, schema.at_key(key))
@@ -64,14 +74,34 @@ def _validator(
     name: str, schema: Map, params: Map, context: Context
 ) -> jsonschema_rs.Validator | None:
     try:
-        return jsonschema_rs.validator_for(schema, validate_formats=True, retriever=_refuse)
+        return jsonschema_rs.validator_for(
+            _plain(schema),
+            validate_formats=True,
+            retriever=_refuse,
+            pattern_options=_REGEX_LIMITS,
+        )
     except jsonschema_rs.ValidationError as problem:
+        if type(problem.kind).__name__.endswith("Referencing"):
+            message = f'param "{name}" refers to something that is not in it'
+            context.error("bad-param", message, params.at(name), 'a "$ref" here begins with "#"')
+            return None
         value, origin = _value_at(params, [name, *problem.instance_path])
         _tell(name, list(problem.instance_path), value, problem.message, origin, context)
     except (ValueError, jsonschema_rs.ReferencingError) as problem:
         message = f'param "{name}" is not a JSON Schema: {_first_line(str(problem))}'
         context.error("bad-param", message, params.at(name))
     return None
+
+
+def _plain(value: Value) -> Any:
+    """The value as the validator takes schemas: plain dicts and lists only."""
+    match value:
+        case Map():
+            return {key: _plain(item) for key, item in value.items()}
+        case Seq():
+            return [_plain(item) for item in value]
+        case _:
+            return value
 
 
 def _refuse(uri: str) -> dict[str, Any]:

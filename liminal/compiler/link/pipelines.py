@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 
 from liminal.compiler.defaults import TASK_LISTS
-from liminal.compiler.graph import ordered
+from liminal.compiler.graph import chain, ordered
 from liminal.compiler.link.context import Context
 from liminal.compiler.link.dates import dates
 from liminal.compiler.link.default_args import check_default_args
@@ -66,13 +66,12 @@ def _tasks(pipeline: Map, context: Context) -> list[tuple[Map, Task]]:
     for entry in names.values():
         for upstream, origin in entry.sequence("depends_on").texts():
             if upstream not in names:
-                others = [name for name in names if name != entry.text("task")]
-                context.unknown("task", upstream, others, origin)
+                own = entry.text("task") or ""
+                context.unknown("task", upstream, names, origin, besides=own)
     _, cycles = ordered(needs)
     for cycle in cycles:
-        chain = " -> ".join((*cycle, cycle[0]))
         origin = names[cycle[0]].at("depends_on")
-        context.error("task-cycle", f"tasks depend on each other: {chain}", origin)
+        context.error("task-cycle", f"tasks depend on each other: {chain(cycle)}", origin)
     always_run = pipeline.flag("always_run") or False
     found = []
     for _, entry in entries:

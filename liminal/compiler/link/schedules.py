@@ -44,8 +44,6 @@ def _check_continuous(entry: Map, context: Context) -> None:
 
 
 def _assets(written: Map, context: Context) -> AssetSchedule:
-    if "assets" not in written:
-        context.error("missing-key", 'the schedule has no "assets"', written.origin, 'add "assets"')
     assets = written.sequence("assets")
     for uri, origin in assets.texts():
         problem = _asset_problem(uri)

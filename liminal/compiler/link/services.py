@@ -10,6 +10,7 @@ from liminal.compiler.link.values import known_env_vars, resources
 from liminal.compiler.nodes import Map
 from liminal.model import Autoscaling, Image, Service
 from liminal.plugins import PluginError
+from liminal.suggest import misspelt
 
 DEFAULT_PORT = 80
 
@@ -24,9 +25,9 @@ def _service(entry: Map, context: Context) -> Service | None:
     name = entry.text("service") or ""
     image = image_reference(entry, context)
     if image is None:
-        context.error(
-            "missing-key", f'service "{name}" has no "image"', entry.origin, 'add "image: …"'
-        )
+        if not misspelt("image", entry):
+            message = f'service "{name}" has no "image"'
+            context.error("missing-key", message, entry.origin, 'add "image: …"')
         return None
     built = context.images.get(image)
     # Those of a short form were checked with its image.

@@ -33,12 +33,12 @@ def volumes(layer: Map, context: Context) -> Iterator[Volume]:
                 "keep one of them",
             )
         _check_claim_name(entry, context)
-        local = entry.mapping("local").string("path")
+        local = entry.mapping("local")
         default_claim = None if kinds else f"{entry.text('volume')}-pvc"
         yield Volume(
             name=entry.text("volume") or "",
             origin=entry.origin,
-            local_path=_on_this_machine(local, entry, context) if local else None,
+            local_path=_on_this_machine(local, "path", context) if local.string("path") else None,
             claim_name=entry.string("claim_name") or default_claim,
             source={key: frozen(entry[key]) for key in sources},
         )
@@ -47,10 +47,9 @@ def volumes(layer: Map, context: Context) -> Iterator[Volume]:
 def secrets(layer: Map, context: Context) -> Iterator[Secret]:
     """The layer's secrets."""
     for entry in context.unique(layer.sequence("secrets"), "secret"):
-        file = entry.string("local_path_file") or ""
         yield Secret(
             name=entry.text("secret") or "",
-            local_path_file=_on_this_machine(file, entry, context),
+            local_path_file=_on_this_machine(entry, "local_path_file", context),
             origin=entry.origin,
         )
 
@@ -103,11 +102,10 @@ def _check_claim_name(entry: Map, context: Context) -> None:
     context.error("bad-name", message, entry.at("claim_name"), hint)
 
 
-def _on_this_machine(path: str, entry: Map, context: Context) -> str:
+def _on_this_machine(entry: Map, key: str, context: Context) -> str:
     """The path as it is written if it is absolute or in a home, else from its file's folder."""
-    if path.startswith("~"):
-        return path
-    return str(Path(context.folder_of(entry.origin.file), path))
+    path = entry.string(key) or ""
+    return path if path.startswith("~") else str(Path(context.folder_of(entry.at(key).file), path))
 
 
 def _sub_path(mount: Map, context: Context) -> str | None:
@@ -115,8 +113,8 @@ def _sub_path(mount: Map, context: Context) -> str | None:
     if sub_path and (sub_path.startswith("/") or ".." in sub_path.split("/")):
         context.error(
             "sub-path",
-            f'"{sub_path}" leaves the volume',
+            f'"{sub_path}" leads out of what is mounted',
             mount.at("sub_path"),
-            "name a folder in it",
+            "name something in it",
         )
     return sub_path

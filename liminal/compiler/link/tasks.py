@@ -16,9 +16,12 @@ from liminal.compiler.schema import DEFAULT_TASK_TYPE
 from liminal.compiler.variables import flat, text
 from liminal.model import Task, Text, TriggerRule
 from liminal.plugins import PluginError, TaskType
+from liminal.suggest import misspelt
 
 MAX_COPIES = 1000
 """Parallel copies of one task; Airflow's own limit on mapped tasks is 1024."""
+MAX_ALL_COPIES = 50_000
+"""Parallel copies of all tasks of an application."""
 
 DEFAULT_RETRY_DELAY_MINUTES = 5
 OPERATOR_KEYS = frozenset(
@@ -29,6 +32,7 @@ OPERATOR_KEYS = frozenset(
 )
 """Keys that are passed on to Airflow's operator; a pipeline may give defaults for them."""
 
+_OPERATOR_KEYS = dict.fromkeys(sorted(OPERATOR_KEYS))
 TASK_DEFAULT_KEYS = OPERATOR_KEYS | {"retries", "retry_delay_minutes"}
 """The keys of a pipeline that are defaults for each of its tasks."""
 
@@ -70,7 +74,7 @@ def task(entry: Map, depends_on: Sequence[str], always_run: bool, context: Conte
         resources=resources(entry),
         outputs=strings(entry, "outputs"),
         do_xcom_push=entry.flag("do_xcom_push"),
-        arguments=settings(entry, dict.fromkeys(sorted(OPERATOR_KEYS))),
+        arguments=settings(entry, _OPERATOR_KEYS),
         settings=settings(entry, type_.properties),
     )
     _check(entry, made, type_, context)
@@ -95,7 +99,9 @@ def _variables(entry: Map, context: Context) -> dict[str, Text]:
         own = context.variable_maps.mapping(named)
         if not isinstance(context.variable_maps.get(named), Map):
             known = [key for key, value in context.variable_maps.items() if isinstance(value, Map)]
-            context.unknown("variables", named, known, entry.at("variables"))
+            context.unknown(
+                "variables", named, known, entry.at("variables"), words="map in variables"
+            )
     return {name: text(value) for name, value, _ in flat(own)}
 
 
@@ -104,20 +110,31 @@ def _copies(entry: Map, context: Context) -> tuple[Mapping[str, str], ...]:
     if "matrix" not in entry and "executors" not in entry:
         return _ONE_COPY
     matrix = entry.mapping("matrix")
-    axes = [[(name, value) for value, _ in matrix.sequence(name).texts()] for name in matrix]
     splits = entry.integer("executors")
+    key = "matrix" if matrix else "executors"
+    count = _count(matrix, splits)
+    context.copies += count
+    if count > MAX_COPIES or context.copies > MAX_ALL_COPIES:
+        alone = count > MAX_COPIES
+        what = f'task "{entry.text("task")}" has' if alone else "the tasks up to this one have"
+        limit = MAX_COPIES if alone else MAX_ALL_COPIES
+        message = f"{what} more than {limit:,} parallel copies"
+        context.error("too-many-copies", message, entry.at(key), f"at most {limit:,} are allowed")
+        return _ONE_COPY
+    axes = [[(name, value) for value, _ in matrix.sequence(name).texts()] for name in matrix]
     if splits is not None:
         axes.append([("LIMINAL_SPLIT_ID", str(split)) for split in range(splits)])
-    count = 1
-    for axis in axes:
-        count *= len(axis)
-    if count > MAX_COPIES:
-        message = f'task "{entry.text("task")}" has {count} parallel copies'
-        key = "matrix" if "matrix" in entry else "executors"
-        context.error("too-many-copies", message, entry.at(key), f"at most {MAX_COPIES}")
-        return _ONE_COPY
     total = {"LIMINAL_NUM_SPLITS": str(splits)} if splits is not None else {}
     return tuple({**dict(copy), **total} for copy in itertools.product(*axes))
+
+
+def _count(matrix: Map, splits: int | None) -> int:
+    """How many copies there are; of too many, only that it is too many."""
+    count = 1 if splits is None else splits
+    for name in matrix:
+        if count <= MAX_COPIES:
+            count *= len(matrix.sequence(name))
+    return count
 
 
 _TRIGGER_RULES = {rule.value: rule for rule in TriggerRule}
@@ -126,7 +143,7 @@ _ONE_COPY: tuple[Mapping[str, str], ...] = ({},)
 
 def _check(entry: Map, made: Task, type_: TaskType, context: Context) -> None:
     for key in type_.required:
-        if key not in entry:
+        if key not in entry and not misspelt(key, entry):
             hint = f'add "{key}: …", or a default for it in task_defaults.{made.type}'
             message = f'task "{made.name}" has no "{key}"'
             context.error("missing-key", message, entry.origin, hint)

@@ -1,0 +1,2 @@
+def myendpoint1func(body):
+    return body
