@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from graphlib import TopologicalSorter
+from heapq import heapify, heappop, heappush
 from pathlib import PurePath
 
 from liminal.model import (
@@ -156,15 +158,19 @@ def pipeline_plan(app: App, pipeline: Pipeline, plugins: Plugins) -> PipelinePla
 
 def _in_order(pipeline: Pipeline) -> list[Task]:
     """The tasks, each after those it depends on, else as in the file."""
-    waiting = list(pipeline.tasks)
-    done: set[str] = set()
-    ready: list[Task] = []
-    while waiting:
-        task = next(task for task in waiting if done.issuperset(task.depends_on))
-        waiting.remove(task)
-        ready.append(task)
-        done.add(task.name)
-    return ready
+    place = {task.name: index for index, task in enumerate(pipeline.tasks)}
+    sorter = TopologicalSorter({task.name: task.depends_on for task in pipeline.tasks})
+    sorter.prepare()
+    ready = [place[name] for name in sorter.get_ready()]
+    heapify(ready)
+    ordered = []
+    while ready:
+        task = pipeline.tasks[heappop(ready)]
+        ordered.append(task)
+        sorter.done(task.name)
+        for name in sorter.get_ready():
+            heappush(ready, place[name])
+    return ordered
 
 
 def _task_plan(app: App, pipeline: Pipeline, task: Task, plugins: Plugins) -> TaskPlan:

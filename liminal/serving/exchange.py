@@ -43,7 +43,7 @@ class Exchange:
         if not _REQUEST_ID.fullmatch(request_id):
             # Kept where Flask's part of the application finds it. Not from os.urandom, whose
             # system call gives the interpreter's lock away; an id is no secret.
-            request_id = environ["HTTP_X_REQUEST_ID"] = f"{random.getrandbits(128):032x}"  # noqa: S311
+            request_id = environ["HTTP_X_REQUEST_ID"] = f"{random.getrandbits(128):032x}"
         trace_id = parent_id = ""
         sampled = True
         trace = _TRACEPARENT.fullmatch(environ.get("HTTP_TRACEPARENT", ""))

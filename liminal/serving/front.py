@@ -13,17 +13,14 @@ import time
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from flask import Flask
-
-from .access_log import AccessLog
-from .app import create_app
 from .config import ServiceConfig
 from .lifecycle import Lifecycle
-from .metrics import Metrics
 from .pool import Pool
-from .slow_clients import SlowClients
-from .tracing import tracer_from
+
+if TYPE_CHECKING:
+    from flask import Flask
 
 logger = logging.getLogger(__name__)
 
@@ -55,9 +52,7 @@ def make_front(options: FrontOptions) -> Flask:
     signal.set_wakeup_fd(-1)  # the server's, which the fork copied
     options.server.send(("started", str(os.getpid())))
     logging.basicConfig(format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
-    front = Front(options)
-    front.start()
-    return front.app
+    return Front(options).start()
 
 
 class Front:
@@ -67,17 +62,25 @@ class Front:
         self._options = options
         self._config = options.config
         self._lifecycle = Lifecycle()
-        self._metrics = Metrics()
-        self._pool = Pool(options.config, options.config_path, self)
-        self._tracer = tracer_from(os.environ, options.config.service)
-        self._access_log = AccessLog(sys.stdout.fileno(), options.config.service)
+        self._complete = threading.Event()
         self._talking = threading.Lock()
-        self._add_gauges()
+        self._pool = Pool(options.config, options.config_path, self)
 
-    def start(self) -> None:
-        """Starts the workers before anything else, because they take longest."""
+    def start(self) -> Flask:
+        """Starts the workers, and makes the application while they load."""
         self._pool.start()
-        self.app = create_app(
+        # Only now: these imports take a quarter of a second, and the workers take longest.
+        from .access_log import AccessLog
+        from .app import create_app
+        from .metrics import Metrics
+        from .slow_clients import SlowClients
+        from .tracing import tracer_from
+
+        self._metrics = Metrics()
+        self._add_gauges()
+        self._tracer = tracer_from(os.environ, self._config.service)
+        self._access_log = AccessLog(sys.stdout.fileno(), self._config.service)
+        app = create_app(
             self._config,
             self._pool,
             metrics=self._metrics,
@@ -90,7 +93,9 @@ class Front:
             self._tracer.start()
         # A timeout for the body to come, one to wait for a worker, one for the call, and some air.
         SlowClients(self._options.port, 3 * self._config.request_timeout_seconds + 2).start()
+        self._complete.set()
         threading.Thread(target=self._obey, name="server", daemon=True).start()
+        return app
 
     # What the pool tells.
 
@@ -111,6 +116,7 @@ class Front:
 
     def replaced(self, reason: str) -> None:
         """Counts a worker's replacement."""
+        self._complete.wait()  # a quick module can load and die while we still import
         self._metrics.worker_replaced(reason)
 
     # The server process.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import importlib
 import inspect
 import logging
@@ -100,6 +99,8 @@ def _load(endpoint: Endpoint) -> UserFunction:
 
 
 def _awaited(function: Callable[..., Any]) -> Callable[..., object]:
+    import asyncio  # a tenth of a second, which only few services need
+
     def call(*arguments: object) -> object:
         return asyncio.run(function(*arguments))
 

@@ -1,4 +1,4 @@
-"""Bad input: where it is, what is wrong, what to do, the exit code of its kind, and no traceback."""
+"""Bad input: where it is, what is wrong and what to do, the exit code, and no traceback."""
 
 from __future__ import annotations
 
@@ -168,7 +168,8 @@ def test_typo_is_not_told_a_second_time_as_a_missing_key(project: Any) -> None:
         'did you mean "path"?'
     )
     told = project.told(
-        "name: a\npipelines:\n- pipeline: p\n  tasks: [{task: t, type: sql, query: x, conection: c}]\n"
+        "name: a\npipelines:\n- pipeline: p\n"
+        "  tasks: [{task: t, type: sql, query: x, conection: c}]\n"
     )
     assert told.count("error") == 1
 

@@ -1,6 +1,6 @@
 """F1 to F15 of the list of faults: what the compiler refuses, with what words, at what cost.
 
-Times and memory are generous, for busy machines; what they guard against costs a hundred times more.
+Times and memory are generous, for busy machines; what they guard against costs far more.
 """
 
 from __future__ import annotations

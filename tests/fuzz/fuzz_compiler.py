@@ -10,10 +10,10 @@ Any input must end in findings or applications; what does not is left in ``crash
 import importlib
 import sys
 import tempfile
-import tomllib
 from pathlib import Path
 
 import atheris
+import tomllib
 
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))

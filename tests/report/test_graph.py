@@ -214,7 +214,6 @@ def test_mermaid_keeps_no_syntax_of_a_note():
 
 
 def test_svg_is_xml_with_all_that_there_is_to_see():
-    pytest.importorskip("pygraphviz")
     root = ElementTree.fromstring(as_svg(strange()))
     texts = ["".join(element.itertext()) for element in root.iter() if "text" in element.tag]
     assert STRANGE in " ".join(texts)
@@ -223,14 +222,12 @@ def test_svg_is_xml_with_all_that_there_is_to_see():
 
 
 def test_svg_has_a_box_for_each_task_and_an_arrow_for_each_dependency():
-    pytest.importorskip("pygraphviz")
     root = ElementTree.fromstring(as_svg(abstract(a="", b="a", c="a", d="b c")))
     kinds = [group.get("class") for group in root.iter("{http://www.w3.org/2000/svg}g")]
     assert (kinds.count("node"), kinds.count("edge")) == (4, 4)
 
 
 def test_svg_is_the_same_each_time():
-    pytest.importorskip("pygraphviz")
     picture = abstract(a="", b="a", c="a", d="b c")
     assert as_svg(picture) == as_svg(picture)
 

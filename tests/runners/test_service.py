@@ -144,7 +144,9 @@ def processes_of(project: Path, home: Path) -> list[int]:
         one.pid
         for one in psutil.process_iter(["cmdline", "status"])
         if one.info["status"] != psutil.STATUS_ZOMBIE
-        and any(str(place) in word for word in one.info["cmdline"] or () for place in (project, home))
+        and any(
+            str(place) in word for word in one.info["cmdline"] or () for place in (project, home)
+        )
     ]
 
 

@@ -52,14 +52,19 @@ class Context:
         """Whether no further finding is taken, so that none need be looked for."""
         return len(self.findings) >= MAX_FINDINGS
 
+    @property
+    def full(self) -> bool:
+        """Whether further findings are dropped, and so need no thought."""
+        return len(self.findings) >= MAX_FINDINGS
+
     def error(self, code: str, message: str, origin: Origin, hint: str | None = None) -> None:
         """Adds an error."""
-        if len(self.findings) < MAX_FINDINGS:
+        if not self.full:
             self.findings.append(error(code, message, origin, hint))
 
     def warning(self, code: str, message: str, origin: Origin, hint: str | None = None) -> None:
         """Adds a warning."""
-        if len(self.findings) < MAX_FINDINGS:
+        if not self.full:
             self.findings.append(warning(code, message, origin, hint))
 
     def unknown(
@@ -82,7 +87,7 @@ class Context:
             besides: one of the known names that makes no sense there.
             words: what the name should name, where the code is not the user's word for it.
         """
-        if len(self.findings) >= MAX_FINDINGS:
+        if self.full:
             return
         names = self.in_order(known)
         if besides in known and len(names) < _MANY:

@@ -6,7 +6,6 @@ from liminal.compiler.graph import ordered
 from liminal.compiler.link.context import Context
 from liminal.compiler.nodes import Map
 from liminal.compiler.variables import is_name
-from liminal.errors import MAX_FINDINGS
 from liminal.model import Deferred, Placeholder, Setting, Task
 from liminal.origin import Origin
 from liminal.suggest import nearest
@@ -97,7 +96,7 @@ def _is_known(name: str, known: Iterable[Collection[str]]) -> bool:
 
 
 def _warn(name: str, known: Sequence[Collection[str]], origin: Origin, context: Context) -> None:
-    if len(context.findings) >= MAX_FINDINGS:
+    if context.full:
         return
     prefix = "params." if name.startswith("params.") else ""
     # Of the environment's many names, none is suggested.

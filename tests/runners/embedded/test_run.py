@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
+import psutil
 import pytest
 import runner_plans
 from runner_plans import Bench, end, operator, plan, start, task, text
@@ -416,7 +417,7 @@ def test_a_run_in_another_thread_works_without_signals(bench: Bench) -> None:
 
 
 def test_much_output_does_not_fail_the_task_and_keeps_memory_small(bench: Bench) -> None:
-    psutil = pytest.importorskip("psutil")
+
     seen = 0
 
     def on_event(event: Event) -> None:
