@@ -30,6 +30,8 @@ SYNONYMS = {
 
 _MANY = 100
 """Known words beyond which only those beside the word, in their order, are compared with it."""
+_BESIDE = 20
+"""How many of those on each side."""
 _MAX_LENGTH = 200
 """Characters of the longest word that is compared: that takes time with the square of them."""
 
@@ -48,7 +50,7 @@ def nearest(word: str, known: Sequence[str]) -> str | None:
         return None
     if len(known) > _MANY:
         place = bisect.bisect(known, word)
-        known = known[max(0, place - _MANY // 2) : place + _MANY // 2]
+        known = known[max(0, place - _BESIDE) : place + _BESIDE]
     known = [name for name in known if len(name) <= _MAX_LENGTH]
     for name in known:
         if name.lower() == word.lower() or _is_swapped(word, name):

@@ -1,12 +1,11 @@
 """YAML text -> App. Knows no Airflow, Docker or Kubernetes."""
 
-import gc
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from liminal.collector import collector_paused
 from liminal.compiler import defaults, inherit, source, variables
 from liminal.compiler.document import Document, Refused, parse
 from liminal.compiler.legacy import modernize
@@ -70,7 +69,7 @@ def compile_layout(
     layout: source.Layout, environ: Mapping[str, str], plugins: Plugins
 ) -> Compilation:
     """The same for layers that were found already."""
-    with _collector_paused():
+    with collector_paused():
         return _compiled(layout, environ, plugins)
 
 
@@ -127,21 +126,6 @@ def _some_layer_is_unread(
     return len(documents) < len(files) or any(
         without and one.file in wrong for without, one in zip(nameless, documents, strict=True)
     )
-
-
-@contextmanager
-def _collector_paused() -> Iterator[None]:
-    """Keeps Python from looking for garbage cycles: a large document makes none, and many objects.
-
-    The collector walks through all of them again and again, which takes as long as reading them.
-    """
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
 
 
 def base_layer() -> Map:

@@ -98,11 +98,15 @@ class Map(dict[str, Value]):
     def mapping(self, key: str) -> "Map":
         """The entry if it is a mapping, else an empty one."""
         value = self.get(key)
+        if value is None and key not in self:
+            return _NO_MAP
         return value if isinstance(value, Map) else Map(self.at(key))
 
     def sequence(self, key: str) -> "Seq":
         """The entry if it is a list, else an empty one."""
         value = self.get(key)
+        if value is None and key not in self:
+            return _NO_SEQ
         return value if isinstance(value, Seq) else Seq(self.at(key))
 
     def texts(self) -> Iterator[tuple[str, str]]:
@@ -153,6 +157,10 @@ class Seq(list[Value]):
             text = _text(item, place)
             if text is not None:
                 yield text, self.at(index)
+
+
+_NO_MAP, _NO_SEQ = Map(Origin("", 1, 1)), Seq(Origin("", 1, 1))
+"""What stands in for an entry that is missing: most keys of most entries are."""
 
 
 def _text(value: Value, place: Place | None) -> str | None:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from liminal.collector import collector_paused
 from liminal.model import App
 from liminal.plan.dag import PipelinePlan, pipeline_plan
 from liminal.plan.images import ImagePlan, image_plans
@@ -21,8 +22,9 @@ class Plans:
 def plans(app: App, plugins: Plugins) -> Plans:
     """The plans of all images, pipelines and services of the application, each by name."""
     pipelines = sorted(app.pipelines, key=lambda pipeline: pipeline.name)
-    return Plans(
-        images=image_plans(app),
-        pipelines=tuple(pipeline_plan(app, pipeline, plugins) for pipeline in pipelines),
-        services=service_plans(app),
-    )
+    with collector_paused():
+        return Plans(
+            images=image_plans(app),
+            pipelines=tuple(pipeline_plan(app, pipeline, plugins) for pipeline in pipelines),
+            services=service_plans(app),
+        )

@@ -1,6 +1,6 @@
 """App -> one plan a pipeline: its tasks, their order, and what each of them runs."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from graphlib import TopologicalSorter
 from heapq import heapify, heappop, heappush
@@ -10,6 +10,7 @@ from liminal.model import (
     App,
     AssetSchedule,
     Condition,
+    Executor,
     MetricsBackend,
     Mount,
     Pipeline,
@@ -134,6 +135,7 @@ class PipelinePlan:
 
 def pipeline_plan(app: App, pipeline: Pipeline, plugins: Plugins) -> PipelinePlan:
     """All that a runner needs to know of the pipeline."""
+    executors = {executor.name: executor for executor in app.executors}
     return PipelinePlan(
         app=app.name,
         pipeline=pipeline.name,
@@ -152,20 +154,31 @@ def pipeline_plan(app: App, pipeline: Pipeline, plugins: Plugins) -> PipelinePla
         params=pipeline.params,
         variables=app.variables,
         metrics=pipeline.metrics,
-        tasks=tuple(_task_plan(app, pipeline, task, plugins) for task in _in_order(pipeline)),
+        tasks=tuple(
+            _task_plan(app, pipeline, task, executors, plugins) for task in _in_order(pipeline)
+        ),
     )
 
 
-def _in_order(pipeline: Pipeline) -> list[Task]:
+def _in_order(pipeline: Pipeline) -> Sequence[Task]:
     """The tasks, each after those it depends on, else as in the file."""
-    place = {task.name: index for index, task in enumerate(pipeline.tasks)}
-    sorter = TopologicalSorter({task.name: task.depends_on for task in pipeline.tasks})
+    met: set[str] = set()
+    for task in pipeline.tasks:
+        if not met.issuperset(task.depends_on):
+            return _sorted(pipeline.tasks)
+        met.add(task.name)
+    return pipeline.tasks
+
+
+def _sorted(tasks: Sequence[Task]) -> list[Task]:
+    place = {task.name: index for index, task in enumerate(tasks)}
+    sorter = TopologicalSorter({task.name: task.depends_on for task in tasks})
     sorter.prepare()
     ready = [place[name] for name in sorter.get_ready()]
     heapify(ready)
     ordered = []
     while ready:
-        task = pipeline.tasks[heappop(ready)]
+        task = tasks[heappop(ready)]
         ordered.append(task)
         sorter.done(task.name)
         for name in sorter.get_ready():
@@ -173,9 +186,14 @@ def _in_order(pipeline: Pipeline) -> list[Task]:
     return ordered
 
 
-def _task_plan(app: App, pipeline: Pipeline, task: Task, plugins: Plugins) -> TaskPlan:
+def _task_plan(
+    app: App,
+    pipeline: Pipeline,
+    task: Task,
+    executors: Mapping[str, Executor],
+    plugins: Plugins,
+) -> TaskPlan:
     step = plugins.task(task.type).step(task)
-    executors = {executor.name: executor for executor in app.executors}
     executor = executors[task.executor] if task.executor else None
     return TaskPlan(
         name=task.name,
@@ -213,6 +231,8 @@ def _container(app: App, pipeline: Pipeline, task: Task) -> ContainerPlan:
 
 def mount_plans(app: App, mounts: tuple[Mount, ...]) -> tuple[MountPlan, ...]:
     """The mounts with the folders that they lead to."""
+    if not mounts:
+        return ()
     folders = {volume.name: volume.local_path for volume in app.volumes}
     return tuple(
         MountPlan(
@@ -229,6 +249,8 @@ def mount_plans(app: App, mounts: tuple[Mount, ...]) -> tuple[MountPlan, ...]:
 
 def secret_plans(app: App, secrets: tuple[SecretMount, ...]) -> tuple[SecretPlan, ...]:
     """The secrets with the files that hold them."""
+    if not secrets:
+        return ()
     files = {secret.name: secret.local_path_file for secret in app.secrets}
     return tuple(
         SecretPlan(name=secret.secret, file=files[secret.secret], remote_path=secret.remote_path)

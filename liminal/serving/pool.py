@@ -21,7 +21,7 @@ QUEUE_LIMIT = 256
 """Calls that may wait for a free thread; more get 503 at once."""
 
 _PING_SECONDS = 1.0
-_LATE_SECONDS = 5.0  # what a late call is given to end by itself before its worker is replaced
+_LATE_SECONDS = 3.0  # what a late call is given to end by itself before its worker is replaced
 _QUESTION_SECONDS = 2.0  # ready() and version()
 _QUICK_DEATH_SECONDS = 10.0  # a worker that dies sooner is started again only after a pause
 _LONGEST_PAUSE_SECONDS = 30.0
@@ -74,19 +74,16 @@ class Pool:
             try:
                 slot = slot or self._open_slot(worker)
                 send_call(slot, call)
+                reply = receive_reply(slot)
             except BlockingIOError:
                 raise self._late(worker, slot) from None
             except Problem:
                 self._release(worker)
                 raise
             except OSError:
-                # It died idle; the call has not begun, so another worker may take it.
+                # It died before it had read the call, so another worker may take it.
                 self._lost(worker, slot)
                 continue
-            try:
-                reply = receive_reply(slot)
-            except BlockingIOError:
-                raise self._late(worker, slot) from None
             if reply is None:
                 self._lost(worker, slot)
                 raise busy("worker-died", "the worker that ran this request died; it is replaced")

@@ -172,7 +172,10 @@ class Server:
                 case "failed" if not self._stop_asked:
                     self._status = EXIT_LOAD
                     _say(text)
+                    self._granian.respawn_failed_workers = False
                     self._granian.interrupt()
+                    # Nothing is in flight, and the front may be too young to hear a SIGTERM.
+                    self._end_group()
                 case "stopped":
                     self._stopped.set()
 

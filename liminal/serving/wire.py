@@ -45,6 +45,13 @@ def send_call(slot: socket.socket, call: Call) -> None:
 
 def receive_call(slot: socket.socket) -> Call | None:
     """The next call, or None when the front has closed the slot."""
+    try:
+        return _receive_call(slot)
+    except ConnectionError:
+        return None
+
+
+def _receive_call(slot: socket.socket) -> Call | None:
     data = _receive(slot, _CALL.size)
     if data is None:
         return None
@@ -69,6 +76,8 @@ def receive_reply(slot: socket.socket) -> Reply | None:
 
     Raises:
         BlockingIOError: The socket's timeout passed without a byte.
+        ConnectionResetError: The worker is gone and had not read the whole call.
+            Source: Linux, net/unix/af_unix.c, unix_release_sock().
     """
     data = _receive(slot, _REPLY.size)
     if data is None:
@@ -99,10 +108,7 @@ def _receive(slot: socket.socket, least: int) -> bytes | None:
 
     A slot carries one message at a time, so nothing of the next one can come with it.
     """
-    try:
-        data = slot.recv(_FIRST_PIECE)
-    except ConnectionError:
-        return None
+    data = slot.recv(_FIRST_PIECE)
     if 0 < len(data) < least:
         return _receive_rest(slot, data, least)
     return data or None
@@ -112,10 +118,7 @@ def _receive_rest(slot: socket.socket, data: bytes, size: int) -> bytes | None:
     parts = [data]
     missing = size - len(data)
     while missing > 0:
-        try:
-            part = slot.recv(min(missing, _PIECE))
-        except ConnectionError:
-            return None
+        part = slot.recv(min(missing, _PIECE))
         if not part:
             return None
         parts.append(part)

@@ -228,7 +228,11 @@ def start(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartService]:
         return service.wait_until_ready() if wait else service
 
     yield start_service
+    for service in services:  # all at once, then wait for each
+        if service.process.poll() is None:
+            service.process.terminate()
     for service in services:
+        service.process.wait(PATIENCE_SECONDS)
         service.stop()
 
 

@@ -69,6 +69,7 @@ def test_f39_killed_worker_costs_no_request_and_is_replaced(service):
     service.wait_for(lambda: service.metric("liminal_serving_workers ") == 2)
     before = service.pids()
     os.kill(before[0], signal.SIGKILL)
+    # A call that it had not read goes to the other worker.
     assert {service.request("/good", "x").status for _ in range(50)} == {200}
     service.wait_for(lambda: len(set(service.pids()) - {before[0]}) == 2)
     assert before[1] in service.pids()

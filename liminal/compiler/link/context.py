@@ -7,7 +7,7 @@ from pathlib import Path
 from liminal.compiler.link.crons import Crons
 from liminal.compiler.nodes import Map, Seq
 from liminal.errors import MAX_FINDINGS, Diagnostic, error, warning
-from liminal.model import Executor, Image, MetricsBackend, Secret, Text, Volume
+from liminal.model import Executor, Image, MetricsBackend, Secret, Task, Text, Volume
 from liminal.origin import Origin
 from liminal.plugins import Plugins
 from liminal.suggest import listed, nearest
@@ -22,6 +22,7 @@ class Context:
     Attributes:
         crons: shared by all applications of a compilation, which often have the same schedules.
         copies: parallel copies of all tasks so far.
+        tasks: identity of an entry, and whether it always runs -> the entry, and its task.
         meant_images: an image that nothing here builds -> the one that it is a misspelling of.
         zones: unknown time zone -> the nearest that there is.
         consulted: the files and folders whose state the findings depend on, beside the layers.
@@ -44,6 +45,7 @@ class Context:
     zones: dict[str, str | None] = field(default_factory=dict)
     metrics: tuple[MetricsBackend, ...] = ()
     copies: int = 0
+    tasks: dict[tuple[int, bool], tuple[Map, Task | None]] = field(default_factory=dict)
     findings: list[Diagnostic] = field(default_factory=list)
     _sorted: tuple[Collection[str], list[str]] = ((), [])
 

@@ -33,7 +33,7 @@ def endpoints(entry: Map, source: Path | None, context: Context) -> tuple[Endpoi
             message = f'the endpoint "{path}" takes the place of the service\'s own'
             hint = f"the service's own: {', '.join(OWN_PATHS)}"
             context.warning("own-path", message, endpoint.at("endpoint"), hint)
-        if source is not None:
+        if source is not None and not context.full:
             _check(endpoint, source, names, context)
         found.append(_endpoint(endpoint))
     return tuple(found)

@@ -10,6 +10,7 @@ from liminal.compiler.link.endpoints import endpoints
 from liminal.compiler.link.values import known_env_vars, settings, strings
 from liminal.compiler.nodes import Map
 from liminal.compiler.schema import DEFAULT_TASK_TYPE
+from liminal.errors import MAX_FINDINGS
 from liminal.model import Image, Setting
 from liminal.origin import Origin
 from liminal.plugins import PluginError
@@ -56,7 +57,9 @@ def image_reference(entry: Map, context: Context) -> str | None:
         return None
     if "source" not in entry and _check_reference(entry, context) and name not in context.images:
         if name not in context.meant_images:  # most tasks of a layer run in the same few
-            context.meant_images[name] = nearest(name, context.in_order(context.images))
+            enough = context.full or len(context.meant_images) >= MAX_FINDINGS
+            known = () if enough else context.in_order(context.images)
+            context.meant_images[name] = nearest(name, known)
         meant = context.meant_images[name]
         if meant:
             message = f'no image is named "{name}"; did you mean "{meant}"?'

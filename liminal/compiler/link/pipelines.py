@@ -1,6 +1,7 @@
 """Pipelines: the order of their tasks, and what a run is made of."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from liminal.compiler.defaults import TASK_LISTS
 from liminal.compiler.graph import chain, ordered
@@ -77,10 +78,21 @@ def _tasks(pipeline: Map, context: Context) -> list[tuple[Map, Task]]:
     for _, entry in entries:
         name = entry.text("task") or ""
         known = [need for need in needs[name] if need in names]
-        made = task(entry, known, always_run, context)
+        made = _task(entry, known, always_run, context)
         if made is not None:
             found.append((entry, made))
     return found
+
+
+def _task(entry: Map, depends_on: Sequence[str], always_run: bool, context: Context) -> Task | None:
+    """The task; one that a layer puts around all its pipelines is made once, and then copied."""
+    key = (id(entry), always_run)
+    if key not in context.tasks:
+        context.tasks[key] = (entry, task(entry, depends_on, always_run, context))
+    made = context.tasks[key][1]
+    if made is None or made.depends_on == tuple(depends_on):
+        return made
+    return replace(made, depends_on=tuple(depends_on))
 
 
 def _unique_tasks(pipeline: Map, key: str, context: Context) -> Iterator[Map]:
