@@ -38,26 +38,42 @@ BUG_REPORT = "this is a bug of Liminal; please report it with the lines above"
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Runs the command line and exits: the one place that maps what happened to a status."""
     try:
+        status = _status(arguments)
+    except _ReaderGone:
+        # Whoever read our output went away; Python must not complain when it flushes the rest.
+        for stream in (sys.stdout, sys.stderr):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        status = Interrupted.exit_code
+    sys.exit(status)
+
+
+def _status(arguments: Sequence[str] | None) -> int:
+    try:
         result = cli.main(args=arguments, prog_name="liminal", standalone_mode=False)
-        status = result if isinstance(result, int) else 0
     except LiminalError as problem:
         _complain(problem)
-        status = problem.exit_code
+        return problem.exit_code
     except click.ClickException as problem:
         problem.show()
-        status = UsageError.exit_code
+        return UsageError.exit_code
     except (KeyboardInterrupt, click.Abort):
         _say("interrupted")
-        status = Interrupted.exit_code
-    except BrokenPipeError:
-        # Whoever read our output has what it wanted; Python must not complain when it flushes.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        status = 0
+        return Interrupted.exit_code
+    except _ReaderGone:
+        raise
     except Exception:  # the one handler for bugs
-        traceback.print_exc()
+        _say(traceback.format_exc())
         _say(BUG_REPORT)
-        status = 1
-    sys.exit(status)
+        return 1
+    return result if isinstance(result, int) else 0
+
+
+class _ReaderGone(Exception):
+    """Nobody reads our output any more.
+
+    Not the OSError that it begins as: click would exit with 1, as for a bug, and a build would take
+    it for a disk that cannot be written.
+    """
 
 
 def path_options(command: Command) -> Command:
@@ -124,7 +140,7 @@ def validate(path: str | None, path_option: str | None, strict: bool, format_: s
     else:
         text = writers[format_](found)
     if text:
-        click.echo(text)
+        _echo(text)
     fatal = (Severity.ERROR, Severity.WARNING) if strict else (Severity.ERROR,)
     failed = any(finding.severity in fatal for finding in found)
     applications = _counted(checked.applications, "application")
@@ -164,7 +180,7 @@ def show(path: str | None, path_option: str | None, stage: str, format_: str) ->
             from liminal.plan import plans
 
             value = {app.name: plans(app, here.plugins) for app in compilation.required_apps()}
-    click.echo((stages.as_json if format_ == "json" else stages.as_yaml)(value).rstrip())
+    _echo((stages.as_json if format_ == "json" else stages.as_yaml)(value).rstrip())
 
 
 @cli.command()
@@ -192,15 +208,15 @@ def graph(words: tuple[str, ...], path_option: str | None, format_: str) -> None
         case "mermaid":
             from liminal.report.graph_mermaid import as_mermaid
 
-            click.echo(as_mermaid(picture))
+            _echo(as_mermaid(picture))
         case "svg":
             from liminal.report.graph_svg import as_svg
 
-            click.echo(as_svg(picture).rstrip())
+            _echo(as_svg(picture).rstrip())
         case _:
             from liminal.report.graph_text import as_text
 
-            click.echo(as_text(picture, ascii_only=_is_ascii(sys.stdout)))
+            _echo(as_text(picture, ascii_only=_is_ascii(sys.stdout)))
 
 
 @cli.command()
@@ -209,7 +225,7 @@ def schema() -> None:
 
     Example: liminal schema > liminal.schema.json
     """
-    click.echo(_schema(_here()), nl=False)
+    _echo(_schema(_here()), nl=False)
 
 
 @cli.command()
@@ -240,7 +256,7 @@ def build(
     opened = commands.open_engine(engine, here)
     results = commands.build_images(images, opened, jobs, _tell_build(every_line=False))
     if format_ == "json":
-        click.echo(report.as_json(results))
+        _echo(report.as_json(results))
     elif not results:
         _say("there is nothing to build: no image has a source")
     problems = [result.error for result in results if result.error]
@@ -296,7 +312,7 @@ def run(
         if format_ == "json":
             _data(report.dry_run_data(planned))
         else:
-            click.echo("\n".join(report.dry_run(planned, colour=_colour(sys.stdout))))
+            _echo("\n".join(report.dry_run(planned, colour=_colour(sys.stdout))))
         return 0
     chosen = select(plan, task=task, from_task=from_task)
     wanted = commands.images_for_tasks(plan, (one.name for one in chosen))
@@ -338,7 +354,7 @@ def serve(
     plan = commands.find_service(apps, name)
     machine = here.machine(_built(apps, frozenset({plan.image}), engine, here))
     told = Told(
-        output=lambda line: click.echo(line, nl=False),
+        output=lambda line: _echo(line, nl=False),
         ready=lambda url: _say("\n".join(addresses(plan, url))),
         notice=_say,
     )
@@ -442,7 +458,7 @@ def _tell_run(stream: TextIO) -> Callable[[Event], None]:
             width = width_of(event)
         to = stream if isinstance(event, TaskOutput) else sys.stderr
         for line in render(event, width=width, colour=_colour(to)):
-            click.echo(line, file=to)
+            _echo(line, file=to)
 
     return tell
 
@@ -451,7 +467,7 @@ def _data(value: object) -> None:
     """The value as JSON on stdout."""
     import json
 
-    click.echo(json.dumps(value, indent=2))
+    _echo(json.dumps(value, indent=2))
 
 
 def _complain(problem: LiminalError) -> None:
@@ -469,7 +485,16 @@ def _complain(problem: LiminalError) -> None:
 
 def _say(text: str) -> None:
     """A message for people: never on stdout, which is for data."""
-    click.echo(text, err=True, color=_colour(sys.stderr))
+    _echo(text, file=sys.stderr, color=_colour(sys.stderr))
+
+
+def _echo(
+    text: str | bytes, *, file: TextIO | None = None, nl: bool = True, color: bool | None = None
+) -> None:
+    try:
+        click.echo(text, file=file or sys.stdout, nl=nl, color=color)
+    except BrokenPipeError as problem:
+        raise _ReaderGone from problem
 
 
 def _is_ascii(stream: TextIO) -> bool:

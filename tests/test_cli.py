@@ -110,8 +110,7 @@ def test_validate_puts_findings_on_stdout_and_the_count_on_stderr(tmp_path: Path
     done = liminal("validate", cwd=folder)
     assert done.returncode == 3
     assert done.stdout.splitlines() == [
-        'liminal.yml:11:9: error[unknown-key]: task "greet" has no key "cmdd"; '
-        'did you mean "cmd"?',
+        'liminal.yml:11:9: error[unknown-key]: task "greet" has no key "cmdd"; did you mean "cmd"?',
         'liminal.yml:15:1: error[unknown-key]: the file has no key "sevices"; '
         'did you mean "services"?',
     ]
@@ -156,7 +155,7 @@ def test_run_builds_what_is_missing_and_says_what_tasks_say(
     assert "hello | built in" in done.stderr
     again = liminal("run", "--var", "words=c  ;  echo d", cwd=folder, environ=home)
     assert "greet | hello world and c  ;  echo d" in again.stdout
-    assert "hello | not built: nothing changed" in again.stderr
+    assert "hello | up to date: nothing changed" in again.stderr
 
 
 def test_a_path_and_a_name_are_told_apart(tmp_path: Path, home: dict[str, str]) -> None:
@@ -245,9 +244,50 @@ def test_init_writes_a_project_that_compiles_and_never_overwrites(tmp_path: Path
     assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
 
 
+def test_two_projects_of_init_live_side_by_side(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        assert liminal("init", name, cwd=tmp_path).returncode == 0
+    done = liminal("validate", "--strict", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (0, "")
+    shown = json.loads(
+        liminal("show", "--stage", "app", "--format", "json", "one", cwd=tmp_path).stdout
+    )
+    assert shown["one"]["pipelines"][0]["name"] == "one_training"
+    assert shown["one"]["images"][0]["name"] == "one"
+    assert shown["one"]["services"][0]["name"] == "one_server"
+
+
+def test_init_refuses_the_inside_of_a_project_and_names_that_cannot_be(tmp_path: Path) -> None:
+    assert liminal("init", "mine", cwd=tmp_path).returncode == 0
+    inside = liminal("init", cwd=tmp_path / "mine")
+    assert inside.returncode == 2
+    assert "would be inside the project of" in inside.stderr
+    bad = liminal("init", "My Project!", cwd=tmp_path)
+    assert bad.returncode == 2
+    assert "lower-case letters" in bad.stderr
+
+
 def test_a_reader_that_goes_away_is_no_error() -> None:
     piped = subprocess.run(
         f"{LIMINAL} schema | head -n 1", shell=True, capture_output=True, text=True, check=True
     )
     assert piped.stdout == "{\n"
+    assert piped.stderr == ""
+
+
+def test_a_run_whose_reader_goes_away_is_interrupted_and_not_a_bug(
+    tmp_path: Path, home: dict[str, str]
+) -> None:
+    folder = project(tmp_path / "hello", HELLO)
+    piped = subprocess.run(
+        f"set -o pipefail; {LIMINAL} run 2>&1 | head -n 1",
+        shell=True,
+        executable="/bin/bash",
+        cwd=folder,
+        env={**os.environ, **home},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert piped.returncode == 130
     assert piped.stderr == ""

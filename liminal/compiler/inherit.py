@@ -41,6 +41,12 @@ def resolve(layers: Iterable[Map], base: Map) -> tuple[tuple[Map, ...], tuple[Di
     return tuple(resolved), tuple(findings)
 
 
+_WHERE_SUPERS_ARE = (
+    "layers are looked for under the path that is named, and in $LIMINAL_SUPERS; "
+    "name the folder that holds both"
+)
+
+
 class _BadParent(Exception):
     def __init__(self, finding: Diagnostic) -> None:
         super().__init__(finding.message)
@@ -81,7 +87,7 @@ def _parents(layer: Map, by_name: Mapping[str | None, Map]) -> list[tuple[Map, S
                     "unknown-super",
                     f'no layer is named "{name}"{question}',
                     at,
-                    None if meant else listed(known),
+                    None if meant else listed(known) or _WHERE_SUPERS_ARE,
                 )
             )
         if parent in chain:

@@ -36,7 +36,7 @@ def line(event: BuildEvent) -> str:
         case Warning(message=message, hint=hint):
             text = f"warning: {message}" + (f" (hint: {hint})" if hint else "")
         case Skipped(reason=reason):
-            text = f"not built: {reason}"
+            text = f"up to date: {reason}"
         case Finished(seconds=seconds):
             text = f"built in {seconds:.1f} s"
     return f"{event.image} | {text}"

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import errno
 import json
 import shlex
 import signal
@@ -69,7 +70,6 @@ def run_service(
         ServerError: it could not be started, or ended by itself.
         RunError: a mount or a secret cannot be where the service expects it.
     """
-    _check_free(*address)
     asyncio.run(_serve(plan, machine, plugins, address, now, told))
 
 
@@ -81,8 +81,9 @@ async def _serve(
     now: datetime,
     told: Told,
 ) -> None:
-    for words in await recover(machine.home):
+    for words in await recover(machine.home):  # it may hold the port
         told.notice(words)
+    _check_free(*address)
     task = _as_task(plan)
     launcher = plugins.load("liminal.runners", EXECUTOR).prepare([task], machine)
     folder = make_folder(machine.home, plan.app, f"service-{plan.service}", now)
@@ -117,7 +118,9 @@ async def _serve(
         raise _port_taken(*address)
     if ended.status != 0:
         reason = ended.reason or "it was ended before it began"
-        raise ServerError(f'service "{plan.service}" ended: {reason}')
+        raise ServerError(
+            f'service "{plan.service}" ended: {reason}', hint="what it wrote above says why"
+        )
     if not stop.asked:
         raise ServerError(f'service "{plan.service}" ended by itself')
 
@@ -199,7 +202,7 @@ def _check_free(host: str, port: int) -> None:
         except OverflowError as problem:
             raise ServerError(f"{port} is not a port") from problem
         except OSError as problem:
-            if isinstance(problem, socket.gaierror):
+            if isinstance(problem, socket.gaierror) or problem.errno == errno.EADDRNOTAVAIL:
                 raise ServerError(f'"{host}" is not an address of this machine') from problem
             raise _port_taken(host, port) from problem
 

@@ -1,5 +1,6 @@
 """The projects that ``liminal init`` begins with: the examples, as the package carries them."""
 
+import re
 import shutil
 from pathlib import Path
 
@@ -11,6 +12,9 @@ SCHEMA_NAME = ".liminal.schema.json"
 
 MODELINE = f"# yaml-language-server: $schema={SCHEMA_NAME}\n"
 """Source: github.com/redhat-developer/yaml-language-server, README, "Using inlined schema"."""
+
+_TITLE = re.compile(r"[a-z0-9]+([_-][a-z0-9]+)*")
+"""What can name a layer, an image and a DAG alike."""
 
 _LEFT_OUT = shutil.ignore_patterns("__pycache__", "models", ".*_cache")
 
@@ -27,6 +31,16 @@ def copy_template(name: str, folder: Path, schema: str) -> tuple[Path, ...]:
         UsageError: there is no such template, or the folder holds something already.
     """
     source = _find(name)
+    if _TITLE.fullmatch(folder.absolute().name) is None:
+        raise UsageError(
+            f'"{folder.name}" cannot be the name of a project',
+            hint="use lower-case letters, digits, _ and -",
+        )
+    outer = folder.absolute().parent / "liminal.yml"
+    if outer.exists():
+        raise UsageError(
+            f'"{folder}" would be inside the project of {outer}', hint="go to another folder first"
+        )
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UsageError(
             f'"{folder}" exists and is not empty; nothing was written',
@@ -38,12 +52,23 @@ def copy_template(name: str, folder: Path, schema: str) -> tuple[Path, ...]:
         folder.absolute().parent.mkdir(parents=True, exist_ok=True)
         shutil.rmtree(unfinished, ignore_errors=True)
         shutil.copytree(source, unfinished, ignore=_LEFT_OUT)
+        _rename(unfinished / "liminal.yml", name, folder.absolute().name)
         _add_schema(unfinished, schema)
         unfinished.replace(folder)
     except OSError as problem:
         shutil.rmtree(unfinished, ignore_errors=True)
         raise UsageError(f'"{folder}" cannot be written: {problem.strerror}') from problem
     return tuple(sorted(path for path in folder.rglob("*") if path.is_file()))
+
+
+def _rename(file: Path, template: str, name: str) -> None:
+    """Calls the layer, its image, pipelines and services by the project's name, not the template's.
+
+    Two projects under one path, or on one server, must not share them.
+    """
+    text = file.read_text("utf-8")
+    named = rf"(?m)^(\s*(?:- )?(?:name|image|pipeline|service): ){re.escape(template)}(?=[_\s]|$)"
+    file.write_text(re.sub(named, lambda found: found[1] + name, text), "utf-8")
 
 
 def _add_schema(folder: Path, schema: str) -> None:

@@ -20,8 +20,6 @@ from typing import Any
 
 import pytest
 
-pytest.importorskip("granian")
-pytest.importorskip("flask")
 
 from flask.testing import FlaskClient
 

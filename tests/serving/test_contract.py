@@ -203,8 +203,6 @@ def test_f39_result_that_is_not_json_gets_500(client_of, caplog, path):
 
 
 def test_numpy_and_pandas_results_become_json(client_of):
-    pytest.importorskip("numpy")
-    pytest.importorskip("pandas")
     client = client_of(
         """
         import numpy as np, pandas as pd
@@ -230,7 +228,6 @@ def test_numpy_and_pandas_results_become_json(client_of):
 
 
 def test_pydantic_models_are_checked_and_returned(client_of):
-    pytest.importorskip("pydantic")
     client = client_of(
         """
         from pydantic import BaseModel, field_validator

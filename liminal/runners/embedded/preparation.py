@@ -1,11 +1,11 @@
 """What is made sure of before anything runs: all that can be known to be wrong, at once."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import cast
 
-from liminal.errors import RunError
+from liminal.errors import RunError, UsageError
 from liminal.home import Home
 from liminal.plan.dag import PipelinePlan, TaskPlan
 from liminal.plugins import PluginError, Plugins, UnknownType
@@ -110,9 +110,13 @@ def chosen(plan: PipelinePlan, request: Request) -> tuple[TaskPlan, ...]:
 
 
 def earlier_outputs(
-    home: Home, plan: PipelinePlan, tasks: Sequence[TaskPlan]
+    home: Home, plan: PipelinePlan, tasks: Sequence[TaskPlan], tell: Callable[[str], None]
 ) -> Mapping[str, Mapping[str, str]]:
-    """What the tasks that are not selected wrote in the latest run that has it: by task."""
+    """What the tasks that are not selected wrote in the latest run that has it: by task.
+
+    Args:
+        tell: takes, for each of them, the words that say which run that was.
+    """
     selected = {task.name for task in tasks}
     wanted = [task for task in plan.tasks if task.outputs and task.name not in selected]
     runs = earlier_runs(home, plan.app, plan.pipeline) if wanted else ()
@@ -123,6 +127,8 @@ def earlier_outputs(
             values = read_outputs(run, task.name)
             if values is not None and names <= values.keys():
                 found[task.name] = values
+                shown = ", ".join(f"{key}={value}" for key, value in sorted(values.items()))
+                tell(f'task "{task.name}" is not run; its outputs of run {run.name}: {shown}')
                 break
     return found
 
@@ -166,8 +172,18 @@ def flat(by_task: Mapping[str, Mapping[str, str]]) -> Mapping[str, str]:
     return {name: value for values in by_task.values() for name, value in values.items()}
 
 
-def unused_variables(plan: PipelinePlan, request: Request) -> Iterator[str]:
-    """What to say about each ``--var`` that nothing in the pipeline asks for."""
+def check_variables(plan: PipelinePlan, request: Request) -> None:
+    """Make sure that the pipeline asks for each ``--var``: a misspelt one would change nothing.
+
+    Raises:
+        UsageError: it does not ask for one of them.
+    """
+    problems = list(_unused_variables(plan, request))
+    if problems:
+        raise UsageError("\n".join(problems))
+
+
+def _unused_variables(plan: PipelinePlan, request: Request) -> Iterator[str]:
     known = {*plan.variables, *plan.params, "env"}
     for text in plan.variables.values():
         known |= placeholders(text)

@@ -19,11 +19,11 @@ from liminal.runners.embedded.preparation import (
     Ready,
     Request,
     check_placeholders,
+    check_variables,
     chosen,
     earlier_outputs,
     find_launchers,
     flat,
-    unused_variables,
     values_of,
 )
 from liminal.runners.embedded.recovery import recover
@@ -107,11 +107,13 @@ async def _prepare(
     """All that can be made sure of before anything runs."""
     tasks = chosen(plan, request)
     check_params(plan.params, request.variables)
-    earlier = earlier_outputs(machine.home, plan, tasks)
+    check_variables(plan, request)
+    told: list[str] = []
+    earlier = earlier_outputs(machine.home, plan, tasks, told.append)
     # The run's id is known only when its folder is made, and that only when all is well.
     values = values_of(plan, request, machine.environ, run_id="manual__")
     check_placeholders(plan, tasks, values, earlier)
-    for words in [*await recover(machine.home), *unused_variables(plan, request)]:
+    for words in [*await recover(machine.home), *told]:
         emit(Notice(message=words))
     return Ready(
         plan=plan,
