@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format bench constraints clean
+.PHONY: help demo test check format bench reference constraints clean
 
 help: ## Say what there is to make
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -33,6 +33,9 @@ format: $(VENV)/.dev ## Bring the code into its style
 
 bench: $(VENV)/.dev ## Measure the figures, as ratios of medians of one run
 	$(BIN)/python -m benchmarks
+
+reference: $(VENV)/.dev ## Write docs/reference.md, the tables of all keys
+	$(BIN)/python scripts/reference.py
 
 constraints: $(VENV)/.dev ## Pin the newest versions that fit together, for Python 3.10 and later
 	$(BIN)/uv pip compile --universal --python-version 3.10 --all-extras --no-emit-index-url \

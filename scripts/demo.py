@@ -6,7 +6,6 @@ Everything it makes is in the folder .demo of the checkout; it stops what it sta
 import json
 import os
 import shlex
-import shutil
 import signal
 import socket
 import subprocess
@@ -24,8 +23,11 @@ REQUEST = {"petal_width": 2.1}
 
 def main() -> None:
     """Runs the demo; ends with a status other than 0 if any of it fails."""
-    shutil.rmtree(PROJECT, ignore_errors=True)
     DEMO.mkdir(parents=True, exist_ok=True)
+    if PROJECT.exists():  # somebody may have changed it: that is what it is for
+        kept = DEMO / f"iris.{time.strftime('%Y%m%dT%H%M%S')}"
+        PROJECT.rename(kept)
+        print(f"The project of an earlier demo is now {relative(kept)}.")
     begin = time.monotonic()
     environ = {
         **os.environ,
@@ -35,6 +37,7 @@ def main() -> None:
         "UV_CACHE_DIR": str(DEMO / "cache" / "uv"),
         "PIP_CACHE_DIR": str(DEMO / "cache" / "pip"),
     }
+    show(f"export LIMINAL_HOME={environ['LIMINAL_HOME']}")
     show(f"cd {DEMO}")
     run(["liminal", "init", "iris"], DEMO, environ)
     show("cd iris")
@@ -63,7 +66,10 @@ def main() -> None:
     print(
         f"\nDone in {time.monotonic() - begin:.0f} s. The service is stopped; all that is left is "
         f"{relative(DEMO)} (the project and what was built) and the virtual environment.\n"
-        f'Look at {relative(PROJECT / "liminal.yml")}, change it, and run "liminal run" there.'
+        f"Look at {relative(PROJECT / 'liminal.yml')}, change it, and run it again:\n\n"
+        f"  cd {relative(PROJECT)}\n"
+        f"  export LIMINAL_HOME={DEMO / 'liminal_home'}\n"
+        f"  {Path(sys.executable).with_name('liminal')} run"
     )
 
 
@@ -122,4 +128,7 @@ def relative(path: Path) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except KeyboardInterrupt:
+        sys.exit("\ninterrupted; what was made so far is in " + relative(DEMO))

@@ -64,8 +64,9 @@ class LocalRunner:
         """
         found = [problem for task in tasks for problem in _problems(task, machine)]
         if found:
-            built = all("is not built" in problem for problem in found)
-            hint = "run `liminal build` first" if built else None
+            built = ", ".join(sorted(machine.images)) or "none"
+            foreign = all("is not built" in problem for problem in found)
+            hint = f"list it under images, with a source; built here: {built}" if foreign else None
             raise RunError("\n".join(dict.fromkeys(found)), hint=hint)
         for task in tasks:
             for mount in _container(task).mounts:
@@ -85,7 +86,7 @@ def _problems(task: TaskPlan, machine: Machine) -> Iterator[str]:
     container = _container(task)
     image = machine.images.get(container.image)
     if image is None:
-        yield f'task "{task.name}": the image "{container.image}" is not built for this machine'
+        yield f'task "{task.name}": the image "{container.image}" is not built by this project'
         return
     yield from problems(task, container, image)
     for secret in container.secrets:

@@ -15,7 +15,7 @@ from .config import Endpoint, ServiceConfig
 from .exchange import Exchange
 from .lifecycle import Lifecycle
 from .metrics import Metrics
-from .own_paths import add_own_paths
+from .own_paths import READINESS, add_own_paths
 from .problems import Problem, problem_body
 from .results import JSON, Reply
 from .tracing import Tracer
@@ -151,11 +151,15 @@ class Application:
         status, headers = answered[-1]
         return int(status[:3]), headers, body
 
+    def _is_readiness(self, exchange: Exchange) -> bool:
+        """Whether it is our own probe that answers "not ready", which is no error."""
+        return exchange.path == READINESS and exchange.endpoint != READINESS
+
     def _account(self, exchange: Exchange, status: int, bytes_out: int) -> None:
         seconds = exchange.seconds()
         method = exchange.method if exchange.method in _COUNTED_METHODS else "other"
         self._metrics.request(exchange.endpoint, method, status, seconds)
-        if status >= 500:
+        if status >= 500 and not self._is_readiness(exchange):
             self._metrics.error(exchange.endpoint, exchange.error or "internal")
         if self._tracer is not None:
             self._tracer.record(exchange, status)

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-OWN_PATHS = ("/healthz", "/readyz", "/metrics", "/openapi.json", "/docs")
+READINESS = "/readyz"
+OWN_PATHS = ("/healthz", READINESS, "/metrics", "/openapi.json", "/docs")
 
 
 def add_own_paths(
@@ -38,7 +39,7 @@ def add_own_paths(
         """This process lives."""
         return Response(b'{"status":"ok"}', content_type=JSON)
 
-    @app.get("/readyz")
+    @app.get(READINESS)
     def readyz() -> Response:
         """Requests can be answered."""
         if lifecycle.draining:

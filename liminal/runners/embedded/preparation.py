@@ -115,7 +115,10 @@ def earlier_outputs(
     """What the tasks that are not selected wrote in the latest run that has it: by task.
 
     Args:
-        tell: takes, for each of them, the words that say which run that was.
+        home: where runs are kept.
+        plan: the pipeline.
+        tasks: those that are selected.
+        tell: takes, for each of the others, the words that say which run that was.
     """
     selected = {task.name for task in tasks}
     wanted = [task for task in plan.tasks if task.outputs and task.name not in selected]
