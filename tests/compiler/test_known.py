@@ -32,7 +32,8 @@ def project(tmp_path: Path) -> Path:
         (app / "query.sql").write_text("SELECT 1\n")
         (app / "liminal.yml").write_text(
             f"name: app_{number}\nsuper: team\n"
-            f"images:\n  - image: app-{number}:{{{{ TAG }}}}\n    type: python_server\n    source: .\n"
+            f"images:\n  - image: app-{number}:{{{{ TAG }}}}\n"
+            "    type: python_server\n    source: .\n"
             "    endpoints: [{endpoint: /p, module: serving, function: predict}]\n"
             f"pipelines:\n  - pipeline: pipeline_{number}\n    tasks:\n"
             f"      - task: one\n        image: app-{number}:{{{{ TAG }}}}\n"

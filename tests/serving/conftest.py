@@ -19,8 +19,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-
 from flask.testing import FlaskClient
 
 from liminal.serving.access_log import AccessLog
