@@ -55,7 +55,9 @@ class Reference:
         yield from self._shared()
         yield "## services"
         yield "An entry may also have each key of its [image](#images), as its short form."
-        yield self._section("service", without=self._keys("image_keys"))
+        yield self._section(
+            "service", without=self._image_keys() - {"type", "env_vars", "endpoints"}
+        )
         yield from self._executors()
         yield from self._storage()
         yield from self._monitoring()
@@ -89,14 +91,14 @@ class Reference:
         passed_on = self._keys("operator_keys")
         yield self._table(_without(common, passed_on), self._defs["task"]["required"])
         container = self._properties("container_keys")
-        in_images = {*self._keys("image_keys"), "endpoints"}
+        in_images = self._image_keys()
         names = [f"`{name}`" for name, own in self._types("task") if "image" in own]
         yield "### Keys of tasks in an image"
         yield (
             f"Of the types {' and '.join(names)}. With `source`, a task may also have each key"
             " of its [image](#images), as its short form."
         )
-        yield self._table(_without(container, in_images - {"image"}))
+        yield self._table(_without(container, in_images))
         for name, own in self._types("task"):
             yield f"### task: {name}"
             needed = self._needed("liminal.tasks", name)
@@ -157,6 +159,10 @@ class Reference:
         yield "### The entry of type pipeline"
         yield self._section("pipeline_marker")
 
+    def _image_keys(self) -> set[str]:
+        """The keys of any type of image, which a short form may have."""
+        return {key for _, own in self._types("image") for key in own} - {"image"}
+
     def _types(self, kind: str) -> Iterator[tuple[str, Schema]]:
         """Each type of the kind, with the schemas of all its keys."""
         for name in self._defs:
@@ -192,8 +198,7 @@ class Reference:
         self, properties: Schema, required: Iterable[str] = (), *, nested: bool = True
     ) -> str:
         head = ["| key | meaning | default | example |", "| --- | --- | --- | --- |"]
-        return "
-".join([*head, *self._rows(properties, set(required), "", nested)])
+        return "\n".join([*head, *self._rows(properties, set(required), "", nested)])
 
     def _rows(
         self, properties: Schema, required: Collection[str], under: str, nested: bool
@@ -242,7 +247,9 @@ def _meaning(rule: Schema) -> str:
 def _value(value: object) -> str:
     if value is None or value == "":
         return "—"
-    text = yaml.safe_dump(value, default_flow_style=True, allow_unicode=True, sort_keys=False, width=10**6)
+    text = yaml.safe_dump(
+        value, default_flow_style=True, allow_unicode=True, sort_keys=False, width=10**6
+    )
     return _code(text.removesuffix("...\n").strip())
 
 
