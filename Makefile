@@ -11,6 +11,7 @@ help: ## Say what there is to make
 
 demo: ## Take the iris example from liminal.yml to a served prediction, in .venv and .demo
 	@PYTHON="$(PYTHON)" sh scripts/venv.sh $(VENV)
+	@rm -f $(VENV)/.dev  # what `make test` installed there is replaced
 	@PIP_CACHE_DIR=.demo/cache/pip $(BIN)/python -m pip install --quiet --constraint constraints.txt .
 	@$(BIN)/python scripts/demo.py
 

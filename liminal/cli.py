@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from liminal.compiler import Compilation
     from liminal.images.engines import BuiltImage
     from liminal.images.events import BuildEvent
+    from liminal.images.recipe import ImagePlan
     from liminal.model import App
     from liminal.runners.embedded.events import Event
 
@@ -108,7 +109,8 @@ def init(name: str | None, template: str) -> None:
     files = copy_template(template, folder, _schema(_here()))
     for file in files:
         _say(f"wrote {file}")
-    _say(f'\nNext: "cd {folder}" and "liminal run"')
+    go = "" if folder.resolve() == Path.cwd() else f'"cd {folder}" and '
+    _say(f'\nNext: {go}"liminal run"')
 
 
 @cli.command()
@@ -196,6 +198,9 @@ def show(path: str | None, path_option: str | None, stage: str, format_: str) ->
 def graph(words: tuple[str, ...], path_option: str | None, format_: str) -> None:
     """Draw a pipeline: its tasks, and which comes after which.
 
+    A single word is the PATH if it contains "/", ends with ".yml", or is a folder
+    with a liminal.yml; else the PIPELINE. Of two words the first is the PATH.
+
     Example: liminal graph my_pipeline --format svg > my_pipeline.svg
     """
     from liminal import commands
@@ -254,7 +259,7 @@ def build(
     here = _here()
     images = commands.all_images(_apps(_path(path, path_option), here), names, no_cache)
     opened = commands.open_engine(engine, here)
-    results = commands.build_images(images, opened, jobs, _tell_build(every_line=False))
+    results = commands.build_images(images, opened, jobs, _tell_build)
     if format_ == "json":
         _echo(report.as_json(results))
     elif not results:
@@ -288,6 +293,9 @@ def run(
 
     Images whose inputs changed are built first.
 
+    A single word is the PATH if it contains "/", ends with ".yml", or is a folder
+    with a liminal.yml; else the PIPELINE. Of two words the first is the PATH.
+
     Example: liminal run my_pipeline --var threshold=0.8 --from train
     """
     from liminal import commands
@@ -316,7 +324,8 @@ def run(
         return 0
     chosen = select(plan, task=task, from_task=from_task)
     wanted = commands.images_for_tasks(plan, (one.name for one in chosen))
-    machine = here.machine(_built(apps, wanted, engine, here))
+    images = commands.images_of(plan.app, apps, wanted)
+    machine = here.machine(_built(images, engine, here))
     tell = _tell_run(sys.stderr if format_ == "json" else sys.stdout)
     result = run_plan(plan, request, machine, here.plugins, tell)
     if format_ == "json":
@@ -325,7 +334,7 @@ def run(
     if problem is None:
         return 0
     if problem.hint:  # what went wrong was told when the run ended
-        _say(f"  hint: {problem.hint}")
+        _say(_printable(f"  hint: {problem.hint}"))
     return problem.exit_code
 
 
@@ -342,6 +351,9 @@ def serve(
 
     Its image is built first if it changed.
 
+    A single word is the PATH if it contains "/", ends with ".yml", or is a folder
+    with a liminal.yml; else the SERVICE. Of two words the first is the PATH.
+
     Example: liminal serve my_server --port 8000
     """
     from liminal import commands
@@ -352,11 +364,12 @@ def serve(
     here = _here()
     apps = _apps(path, here)
     plan = commands.find_service(apps, name)
-    machine = here.machine(_built(apps, frozenset({plan.image}), engine, here))
+    images = commands.images_of(plan.app, apps, {plan.image})
+    machine = here.machine(_built(images, engine, here))
     told = Told(
-        output=lambda line: _echo(line, nl=False),
+        output=_tell_output,
         ready=lambda url: _say("\n".join(addresses(plan, url))),
-        notice=_say,
+        notice=lambda text: _say(_printable(text)),
     )
     run_service(plan, machine, here.plugins, (host, port), commands.now(), told)
 
@@ -368,12 +381,23 @@ def _path(argument: str | None, option: str | None) -> str:
 
 
 def _path_and_name(words: Sequence[str], option: str | None) -> tuple[str, str | None]:
-    """Tells ``[PATH] [NAME]`` apart: what leads to a folder or a YAML file is the path."""
-    paths = [word for word in words if _looks_like_path(word)]
-    names = [word for word in words if word not in paths]
-    if len(paths) > 1 or len(names) > 1:
-        raise UsageError(f"one path and one name at most, not: {' '.join(words)}")
-    return _path(paths[0] if paths else None, option), names[0] if names else None
+    """Tells ``[PATH] [NAME]`` apart; a single word may be either."""
+    match words:
+        case ():
+            return _path(None, option), None
+        case (path, name):
+            return _path(path, option), name
+        case (word,):
+            if _looks_like_path(word) or (option is None and _is_project(word)):
+                return _path(word, option), None
+            return _path(None, option), word
+    raise UsageError(f"one path and one name at most, not: {' '.join(words)}")
+
+
+def _is_project(word: str) -> bool:
+    from liminal.compiler.source import FILE_NAMES
+
+    return any(Path(word, name).is_file() for name in FILE_NAMES)
 
 
 def _looks_like_path(word: str) -> bool:
@@ -387,8 +411,12 @@ def _here() -> commands.Here:
     from liminal.plugins import discover
 
     user_home = Path.home()
+    try:
+        home = find_home(os.environ, user_home)
+    except ValueError as problem:
+        raise UsageError(str(problem), hint="write the whole path") from problem
     return Here(
-        home=find_home(os.environ, user_home),
+        home=home,
         environ=dict(os.environ),
         user_home=user_home,
         plugins=discover(),
@@ -421,28 +449,31 @@ def _apps(path: str, here: commands.Here) -> tuple[App, ...]:
     return apps
 
 
-def _built(
-    apps: Sequence[App], names: frozenset[str], engine: str, here: commands.Here
-) -> dict[str, BuiltImage]:
-    """Those of the named images that the applications build, as they are now."""
+def _built(images: Sequence[ImagePlan], engine: str, here: commands.Here) -> dict[str, BuiltImage]:
+    """Name -> image, as they are now."""
     from liminal import commands
 
-    images = [image for image in commands.all_images(apps) if image.image.name in names]
     opened = commands.open_engine(engine, here)
-    return commands.built(
-        commands.build_images(images, opened, None, _tell_build(every_line=False))
-    )
+    return commands.built(commands.build_images(images, opened, None, _tell_build))
 
 
-def _tell_build(every_line: bool) -> Callable[[BuildEvent], None]:
+def _tell_build(event: BuildEvent) -> None:
+    """Writes what happens in a build, but not what its steps write: an error has the last of it."""
     from liminal.images.events import Output
     from liminal.report.build import line
 
-    def tell(event: BuildEvent) -> None:
-        if every_line or not isinstance(event, Output):
-            _say(line(event))
+    if not isinstance(event, Output):
+        _say(line(event, colour=_colour(sys.stderr)))
 
-    return tell
+
+def _tell_output(line: bytes) -> None:
+    """Writes a line of a service: to a terminal without what it would obey, else as it is."""
+    from liminal.report.terminal import printable
+
+    if not sys.stdout.isatty():
+        _echo(line, nl=False)
+        return
+    _echo(printable(line.decode(errors="replace").rstrip("\r\n"), colour=_colour(sys.stdout)))
 
 
 def _tell_run(stream: TextIO) -> Callable[[Event], None]:
@@ -478,9 +509,16 @@ def _complain(problem: LiminalError) -> None:
         _say(as_text(problem.diagnostics, _colour(sys.stderr)))
         _say(summary(problem.diagnostics))
         return
-    _say(f"{click.style('error', fg='red', bold=True)}: {problem.message}")
+    _say(f"{click.style('error', fg='red', bold=True)}: {_printable(problem.message)}")
     if problem.hint:
-        _say(f"  hint: {problem.hint}")
+        _say(_printable(f"  hint: {problem.hint}"))
+
+
+def _printable(text: str) -> str:
+    """What others wrote, as stderr may have it."""
+    from liminal.report.terminal import printable
+
+    return printable(text, colour=_colour(sys.stderr))
 
 
 def _say(text: str) -> None:

@@ -1,7 +1,7 @@
 """What the commands do between their options and their reports."""
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
@@ -16,7 +16,7 @@ from liminal.model import App
 from liminal.plan.dag import PipelinePlan, pipeline_plan
 from liminal.plan.images import ImagePlan, image_plans
 from liminal.plan.services import ServicePlan, service_plans
-from liminal.plugins import Plugins, UnknownType
+from liminal.plugins import PluginError, Plugins, UnknownType
 from liminal.runners import LocalEnvironment, Machine
 from liminal.suggest import nearest
 
@@ -50,7 +50,7 @@ def open_engine(name: str, here: Here) -> Engine[BuiltImage]:
     """The engine of that name; ``auto`` takes the first that works here.
 
     Raises:
-        UsageError: there is no such engine.
+        UsageError: there is no such engine, or it does not load.
     """
     wanted = "local" if name == "auto" else name
     try:
@@ -58,6 +58,9 @@ def open_engine(name: str, here: Here) -> Engine[BuiltImage]:
     except UnknownType as problem:
         hint = f"known: {', '.join(('auto', *problem.known))}"
         raise UsageError(f'no engine is named "{name}"', hint=hint) from problem
+    except PluginError as problem:
+        hint = "mend or remove the package that it came with, or choose another --engine"
+        raise UsageError(str(problem), hint=hint) from problem
     return kind.open(home=here.home, environ=here.environ, plugins=here.plugins)
 
 
@@ -106,9 +109,9 @@ def find_pipeline(apps: Iterable[App], name: str | None, plugins: Plugins) -> Pi
     """The pipeline of that name, or the only one there is.
 
     Raises:
-        UsageError: there is none of that name, or several and none was named.
+        UsageError: there is none of that name, or several, or several and none was named.
     """
-    found = {pipeline.name: (app, pipeline) for app in apps for pipeline in app.pipelines}
+    found = [(app.name, one.name, (app, one)) for app in apps for one in app.pipelines]
     app, pipeline = _chosen("pipeline", name, found)
     return pipeline_plan(app, pipeline, plugins)
 
@@ -117,10 +120,19 @@ def find_service(apps: Iterable[App], name: str | None) -> ServicePlan:
     """The service of that name, or the only one there is.
 
     Raises:
-        UsageError: there is none of that name, or several and none was named.
+        UsageError: there is none of that name, or several, or several and none was named.
     """
-    found = {plan.service: plan for app in apps for plan in service_plans(app)}
+    found = [(app.name, plan.service, plan) for app in apps for plan in service_plans(app)]
     return _chosen("service", name, found)
+
+
+def images_of(app: str, apps: Iterable[App], names: Container[str]) -> list[ImagePlan]:
+    """Those of the named images that this application builds.
+
+    Another application may have an image of the same name, with other code.
+    """
+    own = all_images(one for one in apps if one.name == app)
+    return [image for image in own if image.image.name in names]
 
 
 def images_for_tasks(plan: PipelinePlan, tasks: Iterable[str]) -> frozenset[str]:
@@ -151,16 +163,28 @@ def now() -> datetime:
     return datetime.now(timezone.utc)
 
 
-def _chosen(kind: str, name: str | None, found: Mapping[str, Named]) -> Named:
-    if name is not None:
-        return _named(kind, name, found)
-    if len(found) == 1:
-        return next(iter(found.values()))
-    if not found:
-        raise UsageError(f"the project has no {kind}")
-    raise UsageError(
-        f"the project has {len(found)} {kind}s; name one", hint=", ".join(sorted(found))
-    )
+def _chosen(kind: str, name: str | None, found: Sequence[tuple[str, str, Named]]) -> Named:
+    """The one of that name, or the only one, of (application, name, thing)."""
+    if name is None:
+        if not found:
+            raise UsageError(f"the project has no {kind}")
+        names = sorted({called for _, called, _ in found})
+        if len(names) > 1:
+            raise UsageError(
+                f"the project has {len(names)} {kind}s; name one", hint=", ".join(names)
+            )
+        name = names[0]
+    by_name: dict[str, list[tuple[str, Named]]] = {}
+    for app, called, thing in found:
+        by_name.setdefault(called, []).append((app, thing))
+    meant = _named(kind, name, by_name)
+    if len(meant) > 1:
+        owners = " and ".join(f'"{app}"' for app, _ in meant)
+        raise UsageError(
+            f'the applications {owners} have a {kind} named "{name}" each',
+            hint="name the folder of the application as PATH",
+        )
+    return meant[0][1]
 
 
 def _named(kind: str, name: str, found: Mapping[str, Named]) -> Named:

@@ -27,11 +27,6 @@ class Home:
         return self.path / "runs"
 
     @property
-    def services(self) -> Path:
-        """What a running ``liminal serve`` needs on disk."""
-        return self.path / "services"
-
-    @property
     def verdicts(self) -> Path:
         """Which applications of large projects ``liminal validate`` knows to be sound."""
         return self.path / "verdicts"
@@ -43,6 +38,26 @@ class Home:
 
 
 def find_home(environ: Mapping[str, str], user_home: Path) -> Home:
-    """The home that the environment names, or the default one in the user's folder."""
+    """The home that the environment names, or the default one in the user's folder.
+
+    Raises:
+        ValueError: it begins with the name of a user whom this machine does not have.
+    """
     named = environ.get("LIMINAL_HOME")
-    return Home(Path(named).expanduser().absolute() if named else user_home / "liminal_home")
+    if not named:
+        return Home(user_home / "liminal_home")
+    path = expand(named)
+    if str(path).startswith("~"):
+        raise ValueError(f'LIMINAL_HOME is "{named}", and this machine has no such user')
+    return Home(path.absolute())
+
+
+def expand(written: str) -> Path:
+    """The path with a user's folder for ``~`` or ``~user``; unchanged where there is no such user.
+
+    Source: POSIX shell, 2.6.1 "Tilde Expansion"; most shells leave it, where pathlib raises.
+    """
+    try:
+        return Path(written).expanduser()
+    except RuntimeError:
+        return Path(written)

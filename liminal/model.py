@@ -18,9 +18,11 @@ class Placeholder:
 
     Attributes:
         expression: what stands between the braces, without the spaces around it.
+        word: whether its value is one word of a command, also where the file gives it.
     """
 
     expression: str
+    word: bool = False
 
 
 @dataclass(frozen=True, slots=True)

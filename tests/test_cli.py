@@ -2,12 +2,20 @@
 
 import json
 import os
+import pty
 import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+from liminal.cli import _tell_output
+from liminal.commands import Here, open_engine
+from liminal.errors import UsageError
+from liminal.home import Home
+from liminal.plugins import Plugins
 
 ROOT = Path(__file__).parent.parent
 LIMINAL = Path(sys.executable).parent / "liminal"
@@ -291,3 +299,129 @@ def test_a_run_whose_reader_goes_away_is_interrupted_and_not_a_bug(
     )
     assert piped.returncode == 130
     assert piped.stderr == ""
+
+
+@pytest.mark.parametrize("name", ["a", "b"])
+def test_a_pipeline_runs_in_the_image_of_its_own_application(
+    name: str, tmp_path: Path, home: dict[str, str]
+) -> None:
+    for app in ("a", "b"):
+        text = HELLO.replace("hello", app).replace(f"image: {app}", "image: im")
+        folder = project(tmp_path / "both" / app, text.replace('echo "', 'cat who.txt; echo "'))
+        (folder / "who.txt").write_text(f"code of {app}\n")
+    done = liminal("run", "--path", ".", name, cwd=tmp_path / "both", environ=home)
+    assert done.returncode == 0, done.stderr
+    assert f"code of {name}" in done.stdout
+
+
+@pytest.mark.parametrize("words", [(), ("ask",)])
+def test_a_name_in_two_applications_is_asked_back(words: tuple[str, ...], tmp_path: Path) -> None:
+    for app in ("a", "b"):
+        folder = project(
+            tmp_path / app,
+            f"name: {app}\nimages:\n  - image: {app}\n    type: python_server\n    source: .\n"
+            f"services:\n  - service: ask\n    image: {app}\n    endpoints:\n"
+            "      - endpoint: /ask\n        module: ask\n        function: ask\n",
+        )
+        (folder / "ask.py").write_text("def ask(body):\n    return body\n")
+    done = liminal("serve", *words, cwd=tmp_path)
+    assert done.returncode == 2
+    assert 'the applications "a" and "b" have a service named "ask" each' in done.stderr
+    assert "PATH" in done.stderr
+
+
+def in_terminal(*words: str, cwd: Path, environ: Mapping[str, str]) -> str:
+    """What the command writes to a terminal."""
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [LIMINAL, *words],
+        cwd=cwd,
+        env={**os.environ, **environ},
+        stdin=subprocess.DEVNULL,
+        stdout=theirs,
+        stderr=theirs,
+    )
+    os.close(theirs)
+    written = b""
+    try:
+        while piece := os.read(ours, 4096):
+            written += piece
+    except OSError:  # Linux: the other end is closed
+        pass
+    os.close(ours)
+    process.wait(60)
+    return written.decode()
+
+
+def test_a_failing_build_cannot_take_over_the_terminal(
+    tmp_path: Path, home: dict[str, str]
+) -> None:
+    attack = """    build_cmd: "printf '\\\\033]0;pwn\\\\007\\\\033[2Jlast words'; false"\n"""
+    folder = project(tmp_path / "x", HELLO.replace("    source: .\n", f"    source: .\n{attack}"))
+    written = in_terminal("build", cwd=folder, environ=home)
+    assert "| last words" in written
+    assert "\x1b]" not in written
+    assert "\x1b[2J" not in written
+    assert "\x07" not in written
+
+
+@pytest.mark.parametrize(
+    "words", [("hello",), ("hello", "hello"), ("hello/liminal.yml",), ("--path", "hello", "hello")]
+)
+def test_the_path_can_be_the_plain_name_of_a_folder(words: tuple[str, ...], tmp_path: Path) -> None:
+    project(tmp_path / "hello", HELLO)
+    project(tmp_path / "other", HELLO.replace("hello", "other"))
+    done = liminal("run", "--dry-run", *words, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert 'echo "hello world"' in done.stdout
+
+
+def test_a_folder_without_a_liminal_yml_is_no_path(tmp_path: Path) -> None:
+    project(tmp_path, HELLO)
+    (tmp_path / "hello").mkdir()
+    done = liminal("run", "--dry-run", "hello", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_home_of_nobody_is_a_wrong_command(tmp_path: Path) -> None:
+    done = liminal("build", cwd=project(tmp_path, HELLO), environ={"LIMINAL_HOME": "~nouser/x"})
+    assert done.returncode == 2
+    assert 'LIMINAL_HOME is "~nouser/x"' in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_an_engine_that_does_not_load_is_no_bug_of_ours(tmp_path: Path) -> None:
+    def load() -> Any:
+        raise ImportError("no module named docker")
+
+    here = Here(
+        home=Home(tmp_path),
+        environ={},
+        user_home=tmp_path,
+        plugins=Plugins({"liminal.engines": {"docker": load}}),
+    )
+    with pytest.raises(UsageError, match="no module named docker"):
+        open_engine("docker", here)
+
+
+def test_init_into_the_empty_folder_where_we_are(tmp_path: Path) -> None:
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    done = liminal("init", ".", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    assert 'Next: "liminal run"' in done.stderr
+    assert liminal("validate", "--strict", cwd=folder).returncode == 0
+    assert [path.name for path in tmp_path.iterdir()] == ["mine"]
+
+
+@pytest.mark.parametrize(("terminal", "shown"), [(True, "text\n"), (False, "\x1b[2Jtext\n")])
+def test_what_a_service_writes_cannot_take_over_the_terminal(
+    terminal: bool,
+    shown: str,
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: terminal)
+    monkeypatch.setenv("NO_COLOR", "1")
+    _tell_output(b"\x1b[2Jtext\n")
+    assert capfd.readouterr().out == shown

@@ -65,6 +65,7 @@ class _Defaults:
         """The pipeline with its own tasks and, in keys of their own, those around them."""
         complete = maps(self._shared, pipeline)
         for_tasks = complete.without(*(key for key in complete if key not in self._operator_keys))
+        for_tasks = _default_retries(complete.mapping("default_args"), for_tasks)
         before, after = self._around
         entries: list[tuple[str, Value, Place]] = []
         for key, tasks in zip(TASK_LISTS, (before, pipeline.sequence("tasks"), after), strict=True):
@@ -79,6 +80,18 @@ class _Defaults:
         if isinstance(of_type, Map):
             task = maps(of_type, task)
         return maps(for_tasks, task)
+
+
+def _default_retries(arguments: Map, for_tasks: Map) -> Map:
+    """With those that the pipeline gives in Airflow's words, where it gives none in ours."""
+    entries: list[tuple[str, Value, Place]] = []
+    retries, delay_seconds = arguments.integer("retries"), arguments.number("retry_delay")
+    if retries is not None and retries >= 0 and "retries" not in for_tasks:
+        entries.append(("retries", retries, arguments.places["retries"]))
+    if delay_seconds is not None and delay_seconds >= 0 and "retry_delay_minutes" not in for_tasks:
+        place = arguments.places["retry_delay"]
+        entries.append(("retry_delay_minutes", delay_seconds / 60, place))
+    return for_tasks.with_entries(entries) if entries else for_tasks
 
 
 def _around(defaults: Map) -> tuple[Seq, Seq]:

@@ -8,6 +8,7 @@ any time. Whatever is not plainly sound goes the whole way through the compiler.
 """
 
 import hashlib
+import importlib.metadata
 import json
 import logging
 import os
@@ -22,9 +23,15 @@ import liminal
 from liminal.compiler import Compilation, compile_layout, source
 from liminal.compiler.document import Refused, parse
 from liminal.compiler.link import Linked
+from liminal.compiler.witness import state
 from liminal.errors import Diagnostic
 from liminal.files import write_atomic
-from liminal.plugins import GROUPS, Plugins
+from liminal.plugins import Plugins
+
+_GROUPS = ("tasks", "executors", "images", "engines", "metrics", "alerts")
+"""The kinds of plug-ins that a compilation asks."""
+_JUDGES = ("croniter", "jsonschema-rs", "PyYAML")
+"""The distributions whose own reading of a file makes it sound or not."""
 
 WORTH_IT = 20
 """Files from which on keeping verdicts is faster than compiling, and worth a folder on the disk."""
@@ -121,6 +128,7 @@ class _Cache:
         self._verdicts: Mapping[str, Any] = stored.get("verdicts", {})
         remembered: Mapping[str, Any] = stored.get("layers", {})
         files = dict.fromkeys((*layout.files, *layout.supers))
+        self._states = {file: state(file) for file in files}
         self._layers = {file: _layer(file, remembered) for file in files}
 
     def keys(self, environ: Mapping[str, str], plugins: Plugins) -> dict[str, str]:
@@ -146,7 +154,7 @@ class _Cache:
         if stored is None:
             return None
         claims, witnesses = stored
-        if any(_state(path) != state for path, state in witnesses.items()):
+        if any(state(path) != before for path, before in witnesses.items()):
             return None
         return Verdict(claims=claims, witnesses=witnesses)
 
@@ -169,11 +177,13 @@ class _Cache:
         verdicts = {
             keys[file]: [verdict.claims, verdict.witnesses] for file, verdict in known.items()
         }
+        fresh = {}
         for one in compilation.linked:
             file = one.app.origin.file
             if file in keys and file not in blamed and not one.findings:
-                states = {str(path): _state(str(path)) for path in sorted(one.consulted)}
-                verdicts[keys[file]] = [_claims(one), states]
+                states = {str(path): before for path, before in sorted(one.consulted.items())}
+                fresh[file] = [_claims(one), states]
+        verdicts |= self._still_true(keys, fresh)
         layers = {
             layer.digest: [layer.is_super, layer.variables]
             for layer in self._layers.values()
@@ -187,6 +197,30 @@ class _Cache:
             write_atomic(self._file, content.encode())
         except OSError as problem:
             _LOGGER.info("verdicts are not kept: %s", problem)
+
+    def _still_true(
+        self, keys: Mapping[str, str], fresh: Mapping[str, list[Any]]
+    ) -> dict[str, list[Any]]:
+        """Those verdicts of which every file is still the one that the key and they speak of.
+
+        A file may be replaced between the reading for its key and that for compiling.
+        """
+        if not fresh:
+            return {}
+        shared = [file for file, layer in self._layers.items() if layer is None or layer.is_super]
+        if not all(self._is_unchanged(file) for file in shared):
+            return {}
+        return {
+            keys[file]: verdict
+            for file, verdict in fresh.items()
+            if self._is_unchanged(file)
+            and all(state(path) == before for path, before in verdict[1].items())
+        }
+
+    def _is_unchanged(self, file: str) -> bool:
+        layer, now = self._layers[file], _layer(file, {})
+        same = layer is None if now is None else layer is not None and layer.digest == now.digest
+        return same and state(file) == self._states[file]
 
 
 def _layer(file: str, remembered: Mapping[str, Any]) -> Layer | None:
@@ -225,30 +259,18 @@ def _fingerprint(plugins: Plugins) -> str:
     package = Path(liminal.__file__).parent
     files = [*package.glob("*.py"), *(package / "compiler").rglob("*.*")]
     modules = {
-        type(type_).__module__ for group in GROUPS[:5] for _, type_ in plugins.loadable(group)
+        type(type_).__module__
+        for group in _GROUPS
+        for _, type_ in plugins.loadable(f"liminal.{group}")
     }
     files += [
         Path(found)
         for name in modules
         if (found := getattr(sys.modules.get(name), "__file__", None))
     ]
-    states = {str(file): _state(str(file)) for file in sorted(files) if file.suffix != ".pyc"}
-    return json.dumps([liminal.__version__, sys.version, states])
-
-
-def _state(path: str) -> list[Any]:
-    """What of a file or folder must be the same for a verdict to hold.
-
-    The time of the last change of its status cannot be set back, as that of its content can.
-    """
-    real = os.path.realpath(path)
-    try:
-        status = os.stat(real)
-    except OSError:
-        return [real]
-    if os.path.isdir(real):
-        return [real, status.st_dev, status.st_ino]
-    return [real, status.st_dev, status.st_ino, status.st_size, status.st_ctime_ns]
+    states = {str(file): state(str(file)) for file in sorted(files) if file.suffix != ".pyc"}
+    judges = [importlib.metadata.version(name) for name in _JUDGES]
+    return json.dumps([liminal.__version__, sys.version, judges, states])
 
 
 def _claims(linked: Linked) -> dict[str, str]:

@@ -24,16 +24,20 @@ def maps(upper: Map, lower: Map) -> Map:
 def lists_by_name(upper: Seq, lower: Seq, name_key: str) -> Seq:
     """The upper list's entries, then the lower one's; one in both is merged in its place."""
     merged = Seq(lower.origin)
-    below = {entry.text(name_key): entry for entry in lower.mappings() if entry.text(name_key)}
+    below: dict[str, tuple[int, Map]] = {}
+    for index, entry in enumerate(lower):
+        if isinstance(entry, Map) and (name := entry.text(name_key)):
+            below.setdefault(name, (index, entry))
     met = set()
     for index, entry in enumerate(upper):
         name = entry.text(name_key) if isinstance(entry, Map) else None
         if isinstance(entry, Map) and name in below:
-            met.add(name)
-            entry = maps(entry, below[name])
+            place, lower_entry = below.pop(name)
+            met.add(place)
+            entry = maps(entry, lower_entry)
         merged.put(entry, upper.places[index])
     for index, entry in enumerate(lower):
-        if not (isinstance(entry, Map) and entry.text(name_key) in met):
+        if index not in met:  # a second one of a name stays, to be told of
             merged.put(entry, lower.places[index])
     return merged
 

@@ -47,20 +47,23 @@ def find(path: str, environ: Mapping[str, str]) -> Layout:
     """
     if not os.path.lexists(path):
         raise UsageError(f'"{path}" does not exist', hint="name a folder or a liminal.yml")
-    shared, findings = _partition(_shared_layers(environ))
+    unread: list[Diagnostic] = []
+    shared, findings = _partition(_shared_layers(environ, unread))
     if os.path.isfile(path):
         root = os.path.dirname(path) or "."
-        around, more = _partition(_walk(root))
+        around, more = _partition(_walk(root, unread))
         others = _others((*around, *shared), (path,))
-        return Layout(root=root, files=(path,), supers=others, findings=(*findings, *more))
-    files, more = _partition(_walk(path))
-    if not files and not more:
+        findings = (*findings, *more, *unread)
+        return Layout(root=root, files=(path,), supers=others, findings=findings)
+    files, more = _partition(_walk(path, unread))
+    if not files and not more and not unread:
         raise UsageError(
             f'no liminal.yml under "{path}"',
             hint='make one with "liminal init", or name its folder',
         )
     others = _others(shared, files)
-    return Layout(root=path, files=files, supers=others, findings=(*findings, *more))
+    findings = (*findings, *more, *unread)
+    return Layout(root=path, files=files, supers=others, findings=findings)
 
 
 def read(file: str) -> str:
@@ -92,20 +95,24 @@ def read(file: str) -> str:
         raise Refused(error("not-utf8", message, Origin(file, line, column), hint)) from problem
 
 
-def _shared_layers(environ: Mapping[str, str]) -> Iterator[str]:
+def _shared_layers(environ: Mapping[str, str], unread: list[Diagnostic]) -> Iterator[str]:
     for named, places in named_places(environ):
         layers = [
             layer
             for place in places
-            for layer in (_walk(place) if Path(place).is_dir() else (place,))
+            for layer in (_walk(place, unread) if Path(place).is_dir() else (place,))
         ]
         if not layers:
             raise no_layer(named)
         yield from layers
 
 
-def _walk(root: str) -> Iterator[str]:
-    """Everything named like a layer below the folder, sorted; each real folder once."""
+def _walk(root: str, unread: list[Diagnostic]) -> Iterator[str]:
+    """Everything named like a layer below the folder, sorted; each real folder once.
+
+    A folder that cannot be listed is put among the unread; the data of a database, say, may well
+    be closed to us, so that only the folder that was asked for is an error.
+    """
     met: set[tuple[int, int]] = set()
     waiting = [root]
     while waiting:
@@ -116,7 +123,12 @@ def _walk(root: str) -> Iterator[str]:
                 continue
             met.add((status.st_dev, status.st_ino))
             entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
-        except OSError:
+        except (FileNotFoundError, NotADirectoryError):  # gone since it was listed
+            continue
+        except OSError as problem:
+            tell = error if folder == root else warning
+            message = f"the folder cannot be read: {problem.strerror}"
+            unread.append(tell("unreadable", message, Origin(_as_typed(root, folder), 1, 1)))
             continue
         if any(entry.name == "pyvenv.cfg" for entry in entries):
             continue

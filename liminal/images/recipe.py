@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import ClassVar, Protocol
 
 from liminal.errors import BuildError
+from liminal.home import expand
 from liminal.images.requirements import Requirements, read_requirements
 from liminal.model import Image
 from liminal.plugins import Schema
@@ -14,14 +15,9 @@ from liminal.plugins import Schema
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImagePlan:
-    """An image to build, with the application that it belongs to.
-
-    Attributes:
-        folder: what the source begins at, absolute: that of the file which names it.
-    """
+    """An image to build, with the application that it belongs to."""
 
     app: str
-    folder: str
     image: Image
 
 
@@ -161,7 +157,7 @@ def locate_file(image: Image, folder: Path, key: str, written: str | None) -> Pa
     """
     if written is None:
         return None
-    path = folder / Path(written).expanduser()
+    path = folder / expand(written)
     if not path.is_file():
         raise BuildError(
             f'image "{image.name}": its {key} "{written}" is not a file',

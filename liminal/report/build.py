@@ -17,10 +17,16 @@ from liminal.images.events import (
     Waiting,
     Warning,
 )
+from liminal.report.terminal import printable
 
 
-def line(event: BuildEvent) -> str:
-    """The event in a line that begins with the image's name."""
+def line(event: BuildEvent, *, colour: bool = False) -> str:
+    """The event in a line that begins with the image's name.
+
+    Args:
+        event: what happened.
+        colour: whether the colours that a step writes stay.
+    """
     match event:
         case Started():
             text = "building"
@@ -39,7 +45,7 @@ def line(event: BuildEvent) -> str:
             text = f"up to date: {reason}"
         case Finished(seconds=seconds):
             text = f"built in {seconds:.1f} s"
-    return f"{event.image} | {text}"
+    return printable(f"{event.image} | {text}", colour=colour)
 
 
 def as_json(results: Iterable[Result[BuiltImage]]) -> str:

@@ -1,10 +1,10 @@
 """A run of a pipeline -> lines for people, and data for machines. Pure."""
 
-import re
 import zlib
 from collections.abc import Sequence
 from typing import TypeAlias
 
+from liminal.report.terminal import printable
 from liminal.runners.embedded.dry import PlannedTask
 from liminal.runners.embedded.events import (
     Event,
@@ -37,11 +37,6 @@ _STATES = {
     TaskState.NONE: _DIM,
 }
 
-# What a terminal would obey and nobody means by a line of a log: binary output, mostly. Tabs, and
-# the escape character that colours begin with, stay.
-_CONTROL = {code: "\ufffd" for code in (*range(32), *range(127, 160)) if chr(code) not in "\t\x1b"}
-_ESCAPE = re.compile(r"\x1b\[[0-9;:]*m|\x1b(\][^\x07\x1b]*(\x07|\x1b\\)?|\[[0-?]*[ -/]*[@-~]?|.?)")
-
 
 def width_of(started: RunStarted) -> int:
     """How wide the column of names is."""
@@ -65,7 +60,7 @@ def render(event: Event, *, width: int = 0, colour: bool = False) -> tuple[str, 
             return (_prefix(event.label, width, paint) + paint(_DIM, f"started{again}"),)
         case TaskOutput():
             prefix = _prefix(event.label, width, paint)
-            return tuple(prefix + _shown(line, colour) for line in event.lines)
+            return tuple(prefix + printable(line, colour=colour) for line in event.lines)
         case TaskRetrying():
             words = (
                 f"{event.reason}; try {event.attempt + 1} of {event.attempts} "
@@ -131,7 +126,9 @@ def dry_run(planned: Sequence[PlannedTask], *, colour: bool = False) -> tuple[st
         where = f" in {one.image}" if one.image else ""
         lines.append(f"{paint(_BOLD, one.label)}{after}{rule}: {one.does}{where}")
         if one.command is not None:
-            lines += [f"    {_shown(line, colour)}" for line in one.command.rstrip().split("\n")]
+            lines += [
+                f"    {printable(line, colour=colour)}" for line in one.command.rstrip().split("\n")
+            ]
     return tuple(lines)
 
 
@@ -177,16 +174,6 @@ def _prefix(label: str, width: int, paint: _Paint) -> str:
     # By the name, so that a task has its colour in every run.
     code = _LABELS[zlib.crc32(label.encode()) % len(_LABELS)]
     return paint(code, f"{shown:<{width}} |") + " "
-
-
-def _shown(line: str, colour: bool) -> str:
-    """The line as a terminal may have it; one that overwrote itself is shown as it ended."""
-    last = line.rstrip("\r").rpartition("\r")[2] if "\r" in line else line
-    if "\x1b" in last:
-        # Colours are kept; what moves the cursor or sets the title is not.
-        last = _ESCAPE.sub(lambda found: "" if found[1] or not colour else found[0], last)
-        last += _RESET if colour else ""
-    return last.translate(_CONTROL)
 
 
 def _ending(event: TaskFinished, paint: _Paint) -> str:

@@ -144,6 +144,11 @@ OUTPUT_LIMIT = 64 * 1024
 class Launcher(Protocol):
     """Runs attempts. One instance serves one run, on the event loop of that run."""
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the user should know before the run begins."""
+        ...
+
     async def run(self, attempt: Attempt, output: Callable[[bytes], None]) -> Exit:
         """Run it to its end and leave nothing of it but `output`.
 

@@ -60,7 +60,8 @@ class LocalRunner:
         """A launcher for these tasks, with their volumes made and linked.
 
         Raises:
-            RunError: an image is not built, a secret is missing, or a mount cannot be made.
+            RunError: an image is not built, a secret is missing, a mount cannot be made, or the
+                home's file ``env`` cannot be read.
         """
         found = [problem for task in tasks for problem in _problems(task, machine)]
         if found:
@@ -68,13 +69,21 @@ class LocalRunner:
             foreign = all("is not built" in problem for problem in found)
             hint = f"list it under images, with a source; built here: {built}" if foreign else None
             raise RunError("\n".join(dict.fromkeys(found)), hint=hint)
+        env_vars = _of_the_home(machine.home.env_file)
         for task in tasks:
             for mount in _container(task).mounts:
                 if Path(mount.path).is_absolute():
                     link_volume(mount, machine)
                 else:
                     make_volume(mount, machine.user_home)
-        return LocalLauncher(machine)
+        writable = {
+            mount.volume for task in tasks for mount in _container(task).mounts if mount.read_only
+        }
+        notes = tuple(
+            f'volume "{volume}" is mounted read-only; on this machine it can be written'
+            for volume in sorted(writable)
+        )
+        return LocalLauncher(machine, env_vars, notes)
 
 
 def _words(error: OSError) -> str:
@@ -110,9 +119,18 @@ def _container(task: TaskPlan) -> ContainerPlan:
 class LocalLauncher:
     """Runs attempts as processes. See `liminal.runners.Launcher`."""
 
-    def __init__(self, machine: Machine) -> None:
+    def __init__(
+        self, machine: Machine, env_vars: Mapping[str, str], notes: tuple[str, ...]
+    ) -> None:
         self._machine = machine
+        self._of_the_home = env_vars
+        self._notes = notes
         self._secrets: SecretPlaces | None = None
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What is other here than in a container."""
+        return self._notes
 
     async def run(self, attempt: Attempt, output: Callable[[bytes], None]) -> Exit:
         """Run the attempt in a copy of the image's source, and remove all of it again."""
@@ -199,7 +217,7 @@ class LocalLauncher:
             "env": "default",
             **_of_the_machine(self._machine.environ),
             **image.env_vars,
-            **_of_the_home(self._machine),
+            **self._of_the_home,
             **attempt.env_vars,
             "LIMINAL_OUTPUT": str(_output_file(attempt)),
             "TMPDIR": str(temporary),
@@ -232,14 +250,30 @@ def _of_the_machine(environ: Mapping[str, str]) -> dict[str, str]:
     return passed
 
 
-def _of_the_home(machine: Machine) -> dict[str, str]:
-    """The KEY=VALUE lines of ``$LIMINAL_HOME/env``; comments and lines without ``=`` are not."""
+def _of_the_home(file: Path) -> dict[str, str]:
+    """The KEY=VALUE lines of ``$LIMINAL_HOME/env``; comments and lines without ``=`` are not.
+
+    Raises:
+        RunError: it cannot be read, or a line of it is nothing that a process may be given.
+    """
     try:
-        lines = machine.home.env_file.read_text("utf-8").splitlines()
-    except FileNotFoundError:
+        content = file.read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
         return {}
-    pairs = (line.strip().partition("=") for line in lines if not line.lstrip().startswith("#"))
-    return {name.strip(): value for name, equals, value in pairs if equals and name.strip()}
+    except OSError as error:
+        raise RunError(f'"{file}" cannot be read: {error.strerror}') from error
+    found = {}
+    for number, raw in enumerate(content.split(b"\n"), start=1):
+        try:
+            line = raw.decode("utf-8").strip()
+        except UnicodeDecodeError as error:
+            raise RunError(f'"{file}", line {number}: it is not UTF-8') from error
+        if "\0" in line:
+            raise RunError(f'"{file}", line {number}: it holds a NUL character')
+        name, equals, value = line.partition("=")
+        if equals and name.strip() and not line.startswith("#"):
+            found[name.strip()] = value
+    return found
 
 
 def _working_directory(attempt: Attempt) -> Path:

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import errno
+import io
 import json
 import shlex
 import signal
@@ -17,7 +18,8 @@ from liminal.plan.dag import ContainerPlan, TaskPlan
 from liminal.plan.services import ServicePlan
 from liminal.plugins import Plugins
 from liminal.runners import Attempt, Machine, Stop
-from liminal.runners.embedded.folder import RECORD, make_folder, release
+from liminal.runners.embedded.folder import RECORD, RunFolder, make_folder, prune, release
+from liminal.runners.embedded.lines import LINE_LIMIT
 from liminal.runners.embedded.recovery import recover
 from liminal.runners.records import write_record
 from liminal.steps import RunCommand
@@ -86,11 +88,15 @@ async def _serve(
     _check_free(*address)
     task = _as_task(plan)
     launcher = plugins.load("liminal.runners", EXECUTOR).prepare([task], machine)
-    folder = make_folder(machine.home, plan.app, f"service-{plan.service}", now)
+    for words in launcher.notes:
+        told.notice(words)
+    pipeline = f"service-{plan.service}"
+    folder = make_folder(machine.home, plan.app, pipeline, now)
+    state = "failed"
     try:
         configuration = folder.path / "service.json"
         configuration.write_text(json.dumps(dict(plan.configuration)), encoding="utf-8")
-        write_record(folder.path / RECORD, {"service": f'service "{plan.service}"'})
+        write_record(folder.path / RECORD, _record(plan, "running"))
         stop = Stop(leader_only=True)
         lines = _Lines(told)
         with _signals(stop):
@@ -103,7 +109,7 @@ async def _serve(
                     **plan.env_vars,
                     "LIMINAL_RUN_ID": folder.run_id,
                     # By these two the next command finds what a killed one left running.
-                    "LIMINAL_PIPELINE": folder.path.parent.name,
+                    "LIMINAL_PIPELINE": pipeline,
                 },
                 folder=folder.work / "service",
                 machine=machine,
@@ -111,9 +117,11 @@ async def _serve(
             )
             ended = await launcher.run(attempt, lines.take)
         lines.end()
+        if stop.asked and ended.status == 0:
+            state = "success"
     finally:
-        for words in release(folder):
-            told.notice(f"left behind: {words}")
+        _end(folder, plan, state, told)
+        prune(machine.home, plan.app, pipeline)
     if ended.status == _PORT_TAKEN:
         raise _port_taken(*address)
     if ended.status != 0:
@@ -123,6 +131,20 @@ async def _serve(
         )
     if not stop.asked:
         raise ServerError(f'service "{plan.service}" ended by itself')
+
+
+def _record(plan: ServicePlan, state: str) -> dict[str, object]:
+    return {"service": f'service "{plan.service}"', "state": state}
+
+
+def _end(folder: RunFolder, plan: ServicePlan, state: str, told: Told) -> None:
+    """Keep what came of it, and remove the rest; a full disk keeps nothing."""
+    try:
+        write_record(folder.path / RECORD, _record(plan, state))
+    except OSError as error:
+        told.notice(f"what came of the service could not be kept: {error.strerror}")
+    for words in release(folder):
+        told.notice(f"left behind: {words}")
 
 
 def _as_task(plan: ServicePlan) -> TaskPlan:
@@ -155,23 +177,33 @@ def _command(configuration: str, address: tuple[str, int]) -> str:
 
 
 class _Lines:
-    """Takes output as it comes, and passes it on by lines."""
+    """Takes output as it comes, and passes it on by lines; a very long one comes in pieces."""
 
     def __init__(self, told: Told) -> None:
         self._told = told
-        self._rest = b""
+        self._rest = bytearray()
 
     def take(self, data: bytes) -> None:
-        *lines, self._rest = (self._rest + data).split(b"\n")
-        for line in lines:
-            if line.startswith(READY):
-                self._told.ready(line.removeprefix(READY).decode().strip())
-            else:
-                self._told.output(line + b"\n")
+        for line in io.BytesIO(data):  # by "\n" alone, unlike `splitlines`
+            self._rest += line
+            while len(self._rest) > LINE_LIMIT:
+                self._told.output(bytes(self._rest[:LINE_LIMIT]) + b"\n")
+                del self._rest[:LINE_LIMIT]
+            if line.endswith(b"\n"):
+                self._pass_on()
 
     def end(self) -> None:
         if self._rest:
-            self._told.output(self._rest + b"\n")
+            self._rest += b"\n"
+            self._pass_on()
+
+    def _pass_on(self) -> None:
+        line = bytes(self._rest)
+        self._rest.clear()
+        if line.startswith(READY):
+            self._told.ready(line.removeprefix(READY).decode(errors="replace").strip())
+        else:
+            self._told.output(line)
 
 
 @contextlib.contextmanager

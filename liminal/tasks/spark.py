@@ -4,7 +4,7 @@ import shlex
 from collections.abc import Iterator, Mapping
 from typing import ClassVar
 
-from liminal.model import Deferred, Setting, Task, Text
+from liminal.model import Deferred, Placeholder, Setting, Task, Text
 from liminal.plugins import Schema
 from liminal.steps import RunCommand
 
@@ -96,7 +96,10 @@ def _command(words: list[Setting]) -> Text:
         if index:
             parts.append(" ")
         if isinstance(word, Deferred):
-            parts += [shlex.quote(part) if isinstance(part, str) else part for part in word.parts]
+            parts += [
+                shlex.quote(part) if isinstance(part, str) else Placeholder(part.expression, True)
+                for part in word.parts
+            ]
         else:
             parts.append(shlex.quote(_word(word)))
     if all(isinstance(part, str) for part in parts):

@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 from liminal.errors import UsageError
+from liminal.files import remove_tree
 from liminal.suggest import nearest
 
 SCHEMA_NAME = ".liminal.schema.json"
@@ -54,11 +55,28 @@ def copy_template(name: str, folder: Path, schema: str) -> tuple[Path, ...]:
         shutil.copytree(source, unfinished, ignore=_LEFT_OUT)
         _rename(unfinished / "liminal.yml", name, folder.absolute().name)
         _add_schema(unfinished, schema)
-        unfinished.replace(folder)
+        _move(unfinished, folder)
     except OSError as problem:
         shutil.rmtree(unfinished, ignore_errors=True)
         raise UsageError(f'"{folder}" cannot be written: {problem.strerror}') from problem
     return tuple(sorted(path for path in folder.rglob("*") if path.is_file()))
+
+
+def _move(finished: Path, folder: Path) -> None:
+    """Moves the folder to its place; if that is there, which a shell may be in, what it holds."""
+    if not folder.exists():
+        finished.rename(folder)
+        return
+    moved = []
+    try:
+        # The liminal.yml last, for that makes it a project.
+        for path in sorted(finished.iterdir(), key=lambda path: path.name == "liminal.yml"):
+            moved.append(path.rename(folder / path.name))
+    except OSError:
+        for path in moved:
+            remove_tree(path)
+        raise
+    finished.rmdir()
 
 
 def _rename(file: Path, template: str, name: str) -> None:

@@ -3,10 +3,11 @@
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from liminal.compiler import compile_path
+from liminal.compiler import compile_path, known
 from liminal.compiler.known import WORTH_IT, check_path
 from liminal.plugins import Plugins, discover
 
@@ -193,3 +194,32 @@ def test_a_small_project_leaves_nothing_on_the_disk(tmp_path: Path, plugins: Plu
     checked = check_path(str(tmp_path), {}, plugins, tmp_path / "verdicts")
     assert (checked.findings, checked.applications) == ((), 1)
     assert not (tmp_path / "verdicts").exists()
+
+
+@pytest.mark.parametrize("name", ["liminal.yml", "serving.py"])
+def test_a_file_replaced_while_it_is_judged_is_not_stored_as_sound(
+    name: str, project: Path, tmp_path: Path, plugins: Plugins, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = project / "app_05" / name
+    sound = file.read_text()
+    whole = known.compile_layout
+
+    def swapped(*given: Any) -> Any:
+        file.write_text(sound)
+        compilation = whole(*given)
+        file.write_text(sound.replace("app-5:", "App 5:").replace("predict", "predikt"))
+        return compilation
+
+    file.write_text(sound.replace("app-5:", "App 5:").replace("predict", "predikt"))
+    monkeypatch.setattr(known, "compile_layout", swapped)
+    known.check_path(str(project), {"TAG": "1"}, plugins, tmp_path / "verdicts")
+    monkeypatch.undo()
+    assert Asked(project, tmp_path / "verdicts", plugins)() != []
+
+
+def test_the_versions_of_what_judges_are_part_of_the_question(
+    plugins: Plugins, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = known._fingerprint(plugins)
+    monkeypatch.setattr(known.importlib.metadata, "version", lambda name: "0.0.0")
+    assert known._fingerprint(plugins) != before

@@ -257,7 +257,8 @@ for _ in range(20):
 def test_two_writers_at_once_never_mix(iris: Any, url: str) -> None:
     writers = [example_script(WRITER, mark, stdin=subprocess.PIPE) for mark in "12"]
     for writer in writers:
-        assert writer.stdout is not None and writer.stdout.readline() == "ready\n"
+        assert writer.stdout is not None
+        assert writer.stdout.readline() == "ready\n"
     for writer in writers:
         assert writer.stdin is not None
         writer.stdin.write("go\n")

@@ -114,7 +114,7 @@ class Project:
 
     def plan(self, name: str = "tiny", **keys: Any) -> ImagePlan:
         """The same, for an engine."""
-        return ImagePlan(app="app", folder=str(self.folder), image=self.image(name, **keys))
+        return ImagePlan(app="app", image=self.image(name, **keys))
 
 
 @dataclass
@@ -131,6 +131,12 @@ class Builder:
     def build(self, plan: ImagePlan) -> LocalImage:
         self.events.clear()
         return self.engine.build(plan, self.events.append)
+
+    def find(self, name: str) -> LocalImage | None:
+        """What the name stands for."""
+        store = self.engine.store
+        current = store.current(name)
+        return None if current is None else store.read(name, current)
 
     def of(self, kind: type[BuildEvent]) -> list[Any]:
         return [event for event in self.events if isinstance(event, kind)]

@@ -173,3 +173,8 @@ def test_files_that_help_to_build_may_be_anywhere_but_must_be_there(
     for keys in ({"pip_conf": "no"}, {"ca_bundle": "no"}, {"build_secrets": {"t": "no"}}):
         with pytest.raises(BuildError, match='"no" is not a file'):
             recipe(project, **keys)
+
+
+def test_the_home_of_nobody_is_a_file_that_is_not_there(project: Any) -> None:
+    with pytest.raises(BuildError, match='its pip_conf "~nouser/x" is not a file'):
+        recipe(project, pip_conf="~nouser/x")

@@ -13,7 +13,7 @@ from runner_plans import Bench, Image, plan, task
 
 from liminal.errors import RunError
 from liminal.plan.dag import MountPlan, SecretPlan
-from liminal.runners.embedded.events import Notice
+from liminal.runners.embedded.events import Notice, RunStarted
 from liminal.runners.embedded.states import RunState, TaskState
 
 
@@ -233,7 +233,7 @@ def test_copies_share_an_absolute_secret(bench: Bench, tmp_path: Path) -> None:
         parallel=3,
     )
     assert result.state is RunState.SUCCESS
-    assert [bench.lines(label) for label in ("t.0", "t.1", "u")] == [["s"], ["s"], ["other"]]
+    assert [bench.lines(label) for label in ("t[0]", "t[1]", "u")] == [["s"], ["s"], ["other"]]
     assert not place.is_symlink()
 
 
@@ -346,3 +346,40 @@ def test_a_private_run_folder(bench: Bench) -> None:
 def test_images_are_structural() -> None:
     """What the engine gives need not know the runner."""
     assert Image(name="x", source=Path("x"), environment=Path("y")).env_vars == {}
+
+
+def test_a_volume_that_should_be_read_only_is_told_once_before_the_run(
+    bench: Bench, tmp_path: Path
+) -> None:
+    read_only = dataclasses.replace(mount(tmp_path / "v", "data"), read_only=True)
+    other = mount(tmp_path / "w", "other", "w")
+    result = bench.run(
+        plan(*(task(name, "touch data/x", mounts=(read_only, other)) for name in ("t", "u")))
+    )
+    assert result.state is RunState.SUCCESS
+    (notice,) = bench.of(Notice)
+    assert notice.message == 'volume "vol" is mounted read-only; on this machine it can be written'
+    assert bench.events.index(notice) < bench.events.index(bench.of(RunStarted)[0])
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (b"A=1\nB=\xff\n", ", line 2: it is not UTF-8"),
+        (b"A=1\n\nB=\0\n", ", line 3: it holds a NUL character"),
+        (None, " cannot be read: Is a directory"),
+    ],
+)
+def test_a_damaged_env_file_is_told_before_the_run(
+    bench: Bench, content: bytes | None, why: str
+) -> None:
+    file = bench.machine.home.env_file
+    file.parent.mkdir()
+    if content is None:
+        file.mkdir()
+    else:
+        file.write_bytes(content)
+    with pytest.raises(RunError) as found:
+        bench.run(plan(task("t")))
+    assert found.value.message == f'"{file}"{why}'
+    assert bench.of(RunStarted) == []

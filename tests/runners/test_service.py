@@ -10,11 +10,17 @@ import threading
 import time
 import urllib.request
 from collections.abc import Iterator
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
+
+from liminal.home import Home
+from liminal.runners.embedded.folder import KEPT_RUNS, RECORD, make_folder, release
+from liminal.runners.embedded.lines import LINE_LIMIT
+from liminal.runners.service import READY, Told, _Lines
 
 LIMINAL = Path(sys.executable).parent / "liminal"
 PATIENCE_SECONDS = 60
@@ -206,3 +212,37 @@ def test_what_a_killed_command_left_is_ended_by_the_next(
     assert 'service "parrot" was killed' in following.said
     assert following.end() == 0
     assert processes_of(parrot, service_home) == []
+
+
+def test_the_last_runs_are_kept_with_how_they_ended(parrot: Path, tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    for _ in range(KEPT_RUNS + 3):
+        earlier = datetime(2026, 1, 1, tzinfo=timezone.utc)
+        release(make_folder(Home(home), "parrot", "service-parrot", earlier))
+    running = Serving(parrot, home)
+    assert running.url
+    (going,) = home.glob("runs/*/*/*/lock")
+    record = going.parent / RECORD
+    assert json.loads(record.read_text())["state"] == "running"
+    assert running.end() == 0
+    assert json.loads(record.read_text()) == {"service": 'service "parrot"', "state": "success"}
+    assert len(list(home.glob("runs/parrot/service-parrot/*"))) == KEPT_RUNS
+
+
+def test_a_line_without_end_comes_in_pieces_and_costs_no_more_than_its_length() -> None:
+    taken: list[bytes] = []
+    ready: list[str] = []
+    lines = _Lines(Told(output=taken.append, ready=ready.append, notice=print))
+    lines.take(b"short\r\n" + READY[:5])
+    lines.take(READY[5:] + b"http://x\nrest")
+    began = time.process_time()
+    for _ in range(100_000):
+        lines.take(b"x" * 512)
+    assert time.process_time() - began < 5
+    assert len(taken) > 700
+    lines.end()
+    assert ready == ["http://x"]
+    assert taken[0] == b"short\r\n"
+    assert all(len(one) <= LINE_LIMIT + 1 for one in taken)
+    whole = b"".join(one.removesuffix(b"\n") for one in taken[1:])
+    assert whole == b"rest" + b"x" * 51_200_000

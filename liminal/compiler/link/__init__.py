@@ -1,6 +1,6 @@
 """A complete document -> App: every name that refers to something is followed."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,12 +25,13 @@ class Linked:
     """What linking made of one layer.
 
     Attributes:
-        consulted: the files and folders whose state the findings depend on, beside the layers.
+        consulted: the files and folders that the findings depend on, beside the layers -> the
+            state of each before it was read.
     """
 
     app: App
     findings: tuple[Diagnostic, ...]
-    consulted: frozenset[Path]
+    consulted: Mapping[Path, list[str | int]]
 
 
 def link(
@@ -73,7 +74,7 @@ def link(
         secrets=tuple(context.secrets.values()),
         alerts=alerts(layer, context),
     )
-    return Linked(app=app, findings=tuple(context.findings), consulted=frozenset(context.consulted))
+    return Linked(app=app, findings=tuple(context.findings), consulted=context.consulted)
 
 
 def _executors(layer: Map, context: Context) -> list[Executor]:

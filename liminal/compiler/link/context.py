@@ -6,6 +6,7 @@ from pathlib import Path
 
 from liminal.compiler.link.crons import Crons
 from liminal.compiler.nodes import Map, Seq
+from liminal.compiler.witness import state
 from liminal.errors import MAX_FINDINGS, Diagnostic, error, warning
 from liminal.model import Executor, Image, MetricsBackend, Secret, Task, Text, Volume
 from liminal.origin import Origin
@@ -25,7 +26,8 @@ class Context:
         tasks: identity of an entry, and whether it always runs -> the entry, and its task.
         meant_images: an image that nothing here builds -> the one that it is a misspelling of.
         zones: unknown time zone -> the nearest that there is.
-        consulted: the files and folders whose state the findings depend on, beside the layers.
+        consulted: the files and folders that the findings depend on, beside the layers -> the
+            state of each before it was read.
         sources: image -> the folder of its source, of those images whose source can be read.
     """
 
@@ -40,7 +42,7 @@ class Context:
     secrets: Mapping[str, Secret] = field(default_factory=dict)
     images: Mapping[str, Image] = field(default_factory=dict)
     meant_images: dict[str, str | None] = field(default_factory=dict)
-    consulted: set[Path] = field(default_factory=set)
+    consulted: dict[Path, list[str | int]] = field(default_factory=dict)
     sources: dict[str, Path] = field(default_factory=dict)
     zones: dict[str, str | None] = field(default_factory=dict)
     metrics: tuple[MetricsBackend, ...] = ()
@@ -58,6 +60,11 @@ class Context:
     def full(self) -> bool:
         """Whether further findings are dropped, and so need no thought."""
         return len(self.findings) >= MAX_FINDINGS
+
+    def consult(self, path: Path) -> None:
+        """Notes the state of a file or folder, which is about to be read."""
+        if path not in self.consulted:
+            self.consulted[path] = state(str(path))
 
     def error(self, code: str, message: str, origin: Origin, hint: str | None = None) -> None:
         """Adds an error."""

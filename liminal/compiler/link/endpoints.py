@@ -80,7 +80,7 @@ class _Names:
 
 def _check(endpoint: Map, source: Path, names: _Names, context: Context) -> None:
     module, function = endpoint.string("module") or "", endpoint.string("function") or ""
-    file = _module_file(source, module)
+    file = _module_file(source, module, context)
     if file is None:
         known = sorted(path.stem for path in source.glob("*.py"))
         meant = nearest(module, known)
@@ -92,7 +92,6 @@ def _check(endpoint: Map, source: Path, names: _Names, context: Context) -> None
             None if meant else f"expected the file {module.replace('.', '/')}.py in it",
         )
         return
-    context.consulted.add(file)
     defined = names.of(file)
     if isinstance(defined, SyntaxError):
         where = f" in line {defined.lineno}" if defined.lineno else ""
@@ -109,9 +108,13 @@ def _check(endpoint: Map, source: Path, names: _Names, context: Context) -> None
         )
 
 
-def _module_file(source: Path, module: str) -> Path | None:
+def _module_file(source: Path, module: str, context: Context) -> Path | None:
+    """The file that Python would import: a package goes before a module of the same name."""
     path = source.joinpath(*module.split("."))
-    for candidate in (path.with_name(path.name + ".py"), path / "__init__.py"):
+    candidates = (path / "__init__.py", path.with_name(path.name + ".py"))
+    for candidate in candidates:
+        context.consult(candidate)
+    for candidate in candidates:
         try:
             if candidate.is_file():
                 return candidate

@@ -18,7 +18,7 @@ def check_file(entry: Map, key: str, context: Context) -> None:
         message = f'{key} "{written}" is not relative to this file'
         context.error("file-outside", message, origin, "keep it beside its liminal.yml")
         return
-    context.consulted.add(Path(folder, written))
+    context.consult(Path(folder, written))
     try:
         real, home = Path(folder, written).resolve(strict=True), folder.resolve(strict=True)
     except (OSError, RuntimeError, ValueError):  # a loop of links, before 3.13; a NUL
@@ -44,7 +44,7 @@ def check_source_file(entry: Map, key: str, context: Context) -> None:
     mounted = [mount.string("path") or "" for mount in entry.sequence("mounts").mappings()]
     if written.startswith(("/", "~", *(f"{path.rstrip('/')}/" for path in mounted))):
         return
-    context.consulted.add(Path(source, written))
+    context.consult(Path(source, written))
     try:
         missing = not Path(source, written).exists()
     except (OSError, ValueError):

@@ -1,8 +1,11 @@
 """Images: those listed, and those that tasks and services define in short form."""
 
+import os
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from liminal.compiler.defaults import TASK_LISTS
 from liminal.compiler.link.context import Context
@@ -27,26 +30,32 @@ _REFERENCE = re.compile(
 
 _MAX_REFERENCE = 255
 
+_SHARED_KEYS = (
+    "python_version base_image requirements system_packages build_cmd no_cache pip_conf"
+    " build_secrets ca_bundle dockerfile".split()
+)
+"""Keys of an image that a task or service in short form may give too."""
+
 
 def images(layer: Map, context: Context) -> Iterator[Image]:
     """Every image that has a source, each name once, in the order of the file."""
     met: dict[str, Image] = {}
+    kinds: dict[str, Map] = {}  # image -> the entry that decides its type
     for entry in context.unique(layer.sequence("images"), "image"):
         if "source" in entry:
             image = _image(entry, entry.string("type") or "python", context)
             met[image.name] = image
+            kinds[image.name] = entry
         else:
             _check_reference(entry, context)
     for entry, kind in _short_forms(layer, context):
         image = _image(entry, kind, context)
-        first = met.setdefault(image.name, image)
-        if first is not image and first.source != image.source:
-            context.error(
-                "duplicate-image",
-                f'image "{image.name}" has another source at {first.origin}',
-                entry.at("source"),
-                "list the image once under images, and name it here",
-            )
+        first = met.get(image.name)
+        if first is not None:
+            image = _joined(first, image, kinds[image.name], entry, context)
+        if first is None or ("service" in entry and "task" in kinds[image.name]):
+            kinds[image.name] = entry
+        met[image.name] = image
     yield from met.values()
 
 
@@ -78,6 +87,48 @@ def _short_forms(layer: Map, context: Context) -> Iterator[tuple[Map, str]]:
     for service in layer.sequence("services").mappings():
         if "source" in service and "image" in service:
             yield service, service.string("type") or "python_server"
+
+
+def _joined(first: Image, second: Image, decides: Map, entry: Map, context: Context) -> Image:
+    """One image of what two entries say of it; each key that they say differently is a finding.
+
+    A service decides the type of an image that tasks only run in; a listed image keeps its own.
+    """
+    differing = [] if _source_of(first) == _source_of(second) else ["source"]
+    joined: dict[str, Any] = {}
+    for key in _SHARED_KEYS:
+        one, other = getattr(first, key), getattr(second, key)
+        if not one:
+            joined[key] = other
+        elif other and one != other:
+            differing.append(key)
+    differing += [
+        key for key, value in second.settings.items() if first.settings.get(key, value) != value
+    ]
+    joined["settings"] = {**second.settings, **first.settings}
+    if first.endpoints and second.endpoints:
+        if [replace(one, origin=first.origin) for one in first.endpoints] != [
+            replace(one, origin=first.origin) for one in second.endpoints
+        ]:
+            differing.append("endpoints")
+    else:
+        joined["endpoints"] = first.endpoints or second.endpoints
+    if "task" in decides and "service" in entry:
+        joined["type"] = second.type
+    elif "task" in decides and "task" in entry and first.type != second.type:
+        differing.append("type")
+    for key in differing:
+        context.error(
+            "duplicate-image",
+            f'image "{first.name}" has another {key} at {first.origin}',
+            entry.at(key),
+            "list the image once under images, and name it here",
+        )
+    return replace(first, **joined)
+
+
+def _source_of(image: Image) -> str:
+    return os.path.normpath(os.path.join(image.folder, image.source))
 
 
 def _image(entry: Map, kind: str, context: Context) -> Image:
@@ -162,7 +213,7 @@ def _source(entry: Map, context: Context) -> Path | None:
         context.error("source-outside", f'source "{written}" is not relative to this file', at)
         return None
     path = folder / written
-    context.consulted.add(path)
+    context.consult(path)
     try:
         real, home = path.resolve(strict=True), folder.resolve(strict=True)
     except (OSError, RuntimeError):  # RuntimeError: a loop of links, before Python 3.13

@@ -49,10 +49,6 @@ class Engine(Protocol[Built]):
         """
         ...
 
-    def find(self, name: str) -> Built | None:
-        """What was last built under that name on this machine, or None."""
-        ...
-
     def cancel(self) -> None:
         """Ends the builds that run in other threads, and the processes they started."""
         ...

@@ -112,10 +112,6 @@ class LocalEngine:
 
             return make_image(self, image, report)
 
-    def find(self, name: str) -> LocalImage | None:
-        """What was last built under that name on this machine, or None."""
-        return self.store.find(name)
-
     def cancel(self) -> None:
         """Ends the builds that run in other threads, and the processes they started."""
         self.processes.cancel()
@@ -126,7 +122,7 @@ class LocalEngine:
         Raises:
             BuildError: some of it is missing or out of bounds, or cannot be read.
         """
-        recipe = self._type(image).recipe(image.image, Path(image.folder))
+        recipe = self._type(image).recipe(image.image, Path(image.image.folder))
         if recipe.dockerfile is not None:
             raise BuildError(
                 f'image "{recipe.name}": the local engine cannot build a Dockerfile',

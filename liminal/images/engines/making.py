@@ -18,7 +18,7 @@ from liminal.images.engines.local import Inputs, LocalEngine
 from liminal.images.engines.overlay import link_packages
 from liminal.images.engines.process import StepFailed
 from liminal.images.engines.steps import Steps
-from liminal.images.engines.store import FORMAT, LocalImage
+from liminal.images.engines.store import FORMAT, UNFINISHED, LocalImage
 from liminal.images.engines.uv import download_interpreter, find_uv
 from liminal.images.events import Finished, Note, Report, Skipped, Started, Waiting, Warning
 from liminal.images.recipe import ImagePlan
@@ -127,9 +127,9 @@ def _make(engine: LocalEngine, inputs: Inputs, report: Report, lock: int) -> Loc
     base = making.base()
     hash = inputs.hash(base)
     folder = engine.store.of(name)
-    for leftover in folder.glob(".making-*"):
+    for leftover in folder.glob(f"{UNFINISHED}*"):
         remove_tree(leftover)
-    made = folder / f".making-{hash}"
+    made = folder / f"{UNFINISHED}{hash}"
     try:
         make_private_folder(made)
         making.fill(made, base, hash)
@@ -145,6 +145,8 @@ def _make(engine: LocalEngine, inputs: Inputs, report: Report, lock: int) -> Loc
     built = engine.store.read(name, hash)
     if built is None:
         raise BuildError(f'image "{name}": it was removed while it was built')
+    with contextlib.suppress(OSError):  # the build is good; the next one tries again
+        engine.store.prune(name, time.time())
     return replace(built, rebuilt=True)
 
 

@@ -11,14 +11,26 @@ One folder an image name, one in it for each content hash::
 
 import hashlib
 import json
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from liminal.files import write_atomic
+from liminal.files import remove_tree, write_atomic
 
 FORMAT = 1
+
+UNFINISHED = ".making-"
+"""What the folders begin with that a build has not finished, or not finished removing."""
+
+KEPT = 5
+"""So many images of a name stay, the current one among them,"""
+
+KEPT_SECONDS = 24 * 60 * 60
+"""and those that are younger."""
+
+_HASH = re.compile(r"[0-9a-f]{24}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,11 +67,6 @@ class Store:
         readable = re.sub(r"[^A-Za-z0-9._-]", "_", name)[:80].lstrip(".")
         return self.folder / f"{readable}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
 
-    def find(self, name: str) -> LocalImage | None:
-        """What the name stands for, or None."""
-        current = self.current(name)
-        return None if current is None else self.read(name, current)
-
     def current(self, name: str) -> str | None:
         """The hash that the name stands for, or None."""
         record = _read(self.of(name) / "current.json")
@@ -89,6 +96,28 @@ class Store:
         """Makes the name stand for the hash; the old or the new, whatever happens."""
         record = {"format": FORMAT, "name": name, "hash": hash}
         write_atomic(self.of(name) / "current.json", json.dumps(record, indent=1).encode())
+        os.utime(self.of(name) / hash)  # when it was last chosen, for `prune`
+
+    def prune(self, name: str, now: float) -> None:
+        """Removes what the name stood for earlier; whoever calls holds the image's lock.
+
+        Nobody writes down who uses an image, so that the last ones stay, and all of the last day.
+
+        Args:
+            name: the image's.
+            now: seconds since the epoch.
+
+        Raises:
+            OSError: one of them could not be removed.
+        """
+        folders = [path for path in self.of(name).iterdir() if _HASH.fullmatch(path.name)]
+        by_age = sorted((path.stat().st_mtime, path) for path in folders)
+        for chosen, path in by_age[:-KEPT]:
+            if now - chosen > KEPT_SECONDS and path.name != self.current(name):
+                # Away with the name first: half an image must not be found under it.
+                unfinished = path.with_name(f"{UNFINISHED}{path.name}")
+                path.rename(unfinished)
+                remove_tree(unfinished)
 
 
 def _read(path: Path) -> dict[str, object] | None:

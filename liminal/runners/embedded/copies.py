@@ -71,8 +71,16 @@ class Context:
 
 
 def label_of(task: TaskPlan, index: int) -> str:
-    """How a copy is told apart from others: ``TASK``, or ``TASK.N`` where there are several."""
-    return task.name if len(task.copies) == 1 else f"{task.name}.{index}"
+    """How a copy is told apart from others: ``TASK``, or ``TASK[N]`` where there are several.
+
+    No task's name has brackets, so that it is not another task's name.
+    """
+    return task.name if len(task.copies) == 1 else f"{task.name}[{index}]"
+
+
+def _file_name(task: TaskPlan, index: int) -> str:
+    """The same for files; shells and globs take brackets for a pattern."""
+    return task.name if len(task.copies) == 1 else f"{task.name}+{index}"
 
 
 def not_started(halt: Halt) -> CopyResult:
@@ -128,7 +136,7 @@ def _environment(task: TaskPlan, index: int, scope: Scope, context: Context) -> 
 async def _report(task: TaskPlan, step: ReportMetrics, context: Context) -> CopyResult:
     """Report the run's metrics; that never fails, also where no backend takes them."""
     began = time.monotonic()
-    log = context.folder.path / task.name / "attempt-1.log"
+    log = context.folder.log(task.name, 1)
     context.emit(TaskStarted(task=task.name, label=task.name, attempt=1, attempts=1))
     output = _output(task, task.name, log, context)
     with context.halt.watched_twice() as stop:
@@ -178,7 +186,7 @@ class _Tries:
         """One try: why it failed, or None; and what it hands on."""
         label, context = label_of(self.task, self.index), self.context
         self.began = self.began or time.monotonic()
-        log = self.log = context.folder.path / label / f"attempt-{number}.log"
+        log = self.log = context.folder.log(_file_name(self.task, self.index), number)
         context.emit(
             TaskStarted(
                 task=self.task.name, label=label, attempt=number, attempts=self.task.retries + 1
@@ -202,14 +210,14 @@ class _Tries:
         return self._judge(exit)
 
     async def _launch(self, number: int, stop: Stop, output: Output) -> Exit:
-        context, label = self.context, label_of(self.task, self.index)
+        context, name = self.context, _file_name(self.task, self.index)
         attempt = Attempt(
             task=self.task,
             copy=self.index if len(self.task.copies) > 1 else None,
             number=number,
             command=self.command,
             env_vars={**self.env_vars, "LIMINAL_TRY": str(number)},
-            folder=context.folder.work / f"{label}-{number}",
+            folder=context.folder.work / f"{name}-{number}",
             machine=context.machine,
             stop=stop,
         )

@@ -17,7 +17,7 @@ class PlannedTask:
     """What a task, or one copy of it, would do.
 
     Attributes:
-        label: the task's name; ``TASK.N`` for copy N of several.
+        label: the task's name; ``TASK[N]`` for copy N of several.
         after: the selected tasks that come directly before it.
         does: in words.
         command: with the values that are known; None where it runs none.

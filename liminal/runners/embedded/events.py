@@ -14,7 +14,7 @@ class RunStarted:
 
     Attributes:
         tasks: those that were selected, in the order of the plan.
-        labels: the names by which output will be told apart: of tasks, and of copies as ``TASK.N``.
+        labels: the names by which output will be told apart: of tasks, of copies as ``TASK[N]``.
     """
 
     app: str
@@ -30,7 +30,7 @@ class TaskStarted:
     """A try of a task, or of a copy of it, begins.
 
     Attributes:
-        label: the task's name; ``TASK.N`` for copy N of several, from 0.
+        label: the task's name; ``TASK[N]`` for copy N of several, from 0.
         attempt: from 1.
         attempts: how many there may be.
     """

@@ -3,7 +3,7 @@
 One folder a run::
 
     runs/APP/PIPELINE/RUN/run.json                 what the run is, and how it ended
-    runs/APP/PIPELINE/RUN/TASK[.COPY]/attempt-N.log
+    runs/APP/PIPELINE/RUN/tasks/TASK[+COPY]/attempt-N.log
     runs/APP/PIPELINE/RUN/outputs/TASK.json
     runs/APP/PIPELINE/RUN/lock                     held while it runs
     runs/APP/PIPELINE/RUN/work/                    what is gone when it ends
@@ -45,6 +45,10 @@ class RunFolder:
     def work(self) -> Path:
         """What is gone when the run ends: the working copies of its tasks."""
         return self.path / "work"
+
+    def log(self, name: str, attempt: int) -> Path:
+        """What an attempt of the task, or of the copy, with that file name writes."""
+        return self.path / "tasks" / name / f"attempt-{attempt}.log"
 
 
 def make_folder(home: Home, app: str, pipeline: str, now: datetime) -> RunFolder:

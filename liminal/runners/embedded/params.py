@@ -29,9 +29,21 @@ def _problems(
         return
     import jsonschema_rs  # only a pipeline with params pays for it
 
-    found = list(jsonschema_rs.validator_for(schema).iter_errors(_typed(supplied[name], schema)))
+    # With the options of `liminal.compiler.link.params`, so that both say the same of a value.
+    validator = jsonschema_rs.validator_for(
+        schema,
+        validate_formats=True,
+        retriever=_refuse,
+        pattern_options=jsonschema_rs.FancyRegexOptions(backtrack_limit=10_000, size_limit=50_000),
+    )
+    found = list(validator.iter_errors(_typed(supplied[name], schema)))
     if found:
         yield f"--var {name}={supplied[name]}: {'; '.join(error.message for error in found)}"
+
+
+def _refuse(uri: str) -> dict[str, Any]:
+    """Keeps a ``$ref`` from reading files or the network."""
+    raise ValueError(f"{uri} is not in this file")
 
 
 def _typed(value: str, schema: Mapping[str, Any]) -> Any:

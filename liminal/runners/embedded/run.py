@@ -115,13 +115,16 @@ async def _prepare(
     check_placeholders(plan, tasks, values, earlier)
     for words in [*await recover(machine.home), *told]:
         emit(Notice(message=words))
+    launchers = find_launchers(tasks, machine, plugins)
+    for words in dict.fromkeys(note for one in launchers.values() for note in one.notes):
+        emit(Notice(message=words))
     return Ready(
         plan=plan,
         request=request,
         machine=machine,
         plugins=plugins,
         tasks=tasks,
-        launchers=find_launchers(tasks, machine, plugins),
+        launchers=launchers,
         earlier=earlier,
     )
 

@@ -188,6 +188,8 @@ class _Resolver:
         length = 0
         for part in (text,) if isinstance(text, str) else text.parts:
             found = self._literal(part) if isinstance(part, str) else self._look_up(part, trail)
+            if isinstance(part, Placeholder) and part.word:
+                found = _supplied(plain(found))  # quoted like a value of the run
             fragments += found
             length += sum(len(fragment.text) for fragment in found)
             if length > MAX_LENGTH:

@@ -56,7 +56,7 @@ def test_a_requirement_that_does_not_exist(project: Any, own: Any) -> None:
     assert len(message.splitlines()) <= 21
     assert "correct requirements.txt" in str(caught.value.hint)
     assert leftovers(own.home) == []
-    assert own.engine.find("tiny").hash == good.hash
+    assert own.find("tiny").hash == good.hash
     (project.folder / "requirements.txt").unlink()
     assert own.build(project.plan()).hash == good.hash
 
@@ -87,7 +87,7 @@ def test_a_build_that_is_killed_is_made_by_the_next(
     process.send_signal(signal.SIGKILL)
     process.wait()
     assert leftovers(own.home)
-    assert own.engine.find("tiny") is None
+    assert own.find("tiny") is None
     image = own.build(project.plan())
     assert image.rebuilt
     notes = [note.message for note in own.of(Note)]
@@ -111,7 +111,7 @@ def test_killing_it_anywhere_leaves_what_was_or_what_is_new(
                 break
         process.send_signal(signal.SIGKILL)
         process.wait()
-        found = own.engine.find("tiny")
+        found = own.find("tiny")
         assert found is not None
         assert run_in(found, "import main") in (before, moment)
         assert (found.source / "done").exists()
@@ -216,7 +216,7 @@ def test_a_source_that_changes_all_the_time_is_given_up(
     with pytest.raises(BuildError, match="changes all the time"):
         own.engine.build(project.plan(), touch)
     assert leftovers(own.home) == []
-    assert own.engine.find("tiny") is None
+    assert own.find("tiny") is None
 
 
 def test_a_source_that_changes_once_is_built_as_it_is_then(
@@ -300,7 +300,7 @@ def test_a_disk_that_is_full_while_the_source_is_copied(
     assert "large.bin" in caught.value.message
     assert "free some space" in str(caught.value.hint)
     assert leftovers(own.home) == []
-    assert own.engine.find("tiny").hash == good.hash
+    assert own.find("tiny").hash == good.hash
     (project.folder / "large.bin").unlink()
     assert own.build(project.plan()).hash == good.hash
 
@@ -320,7 +320,7 @@ def test_a_disk_that_is_full_while_packages_are_installed(
         own.build(project.plan())
     assert "free some space" in str(caught.value.hint)
     assert leftovers(own.home) == []
-    assert own.engine.find("tiny").hash == good.hash
+    assert own.find("tiny").hash == good.hash
 
 
 def test_a_file_that_is_too_large_for_the_disk(project: Any, own: Any, build_process: Any) -> None:
@@ -334,4 +334,4 @@ def test_a_file_that_is_too_large_for_the_disk(project: Any, own: Any, build_pro
     assert "large.bin" in output
     assert "File too large" in output
     assert leftovers(own.home) == []
-    assert own.engine.find("tiny").hash == good.hash
+    assert own.find("tiny").hash == good.hash

@@ -7,6 +7,7 @@ import os
 import shutil
 import stat
 import subprocess
+import time
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +52,7 @@ def test_nothing_changed_builds_nothing_and_starts_nothing(project: Any, own: An
     assert [type(event) for event in own.events] == [Skipped]
     assert own.events[0].reason == "nothing changed"
     assert (second.hash, second.rebuilt) == (first.hash, False)
-    assert own.engine.find("tiny") == second
+    assert own.find("tiny") == second
     after = {path: path.stat().st_mtime_ns for path in own.home.rglob("*")}
     assert after == before
 
@@ -76,7 +77,7 @@ def test_going_back_to_an_earlier_source_only_turns_the_name_back(project: Any, 
     project.write("main.py", "print('main')\n")
     assert own.build(project.plan()).hash == first.hash
     assert [type(event) for event in own.events] == [Skipped]
-    assert own.engine.find("tiny").hash == first.hash
+    assert own.find("tiny").hash == first.hash
 
 
 def test_images_with_the_same_requirements_share_an_environment(
@@ -98,7 +99,7 @@ def test_any_name_has_a_folder_of_its_own(project: Any, shared: Any, name: str) 
     image = shared.build(project.plan(name))
     assert image.source.is_relative_to(shared.home / "images")
     assert image.source.parents[2] == shared.home / "images"
-    assert shared.engine.find(name).hash == image.hash
+    assert shared.find(name).hash == image.hash
 
 
 @pytest.mark.parametrize(
@@ -281,15 +282,15 @@ def test_a_home_inside_the_source_does_not_belong_to_it(project: Any, engine_at:
 def test_what_was_deleted_by_hand_is_built_again(project: Any, own: Any) -> None:
     image = own.build(project.plan())
     shutil.rmtree(image.environment)
-    assert own.engine.find("tiny") is None
+    assert own.find("tiny") is None
     assert own.build(project.plan()).rebuilt
     shutil.rmtree(image.source.parent)
-    assert own.engine.find("tiny") is None
+    assert own.find("tiny") is None
     assert own.build(project.plan()).rebuilt
     (image.source.parents[1] / "current.json").write_text("{")
-    assert own.engine.find("tiny") is None
+    assert own.find("tiny") is None
     assert own.build(project.plan()).hash == image.hash
-    assert own.engine.find("tiny") is not None
+    assert own.find("tiny") is not None
 
 
 def test_what_the_engine_cannot_honour_is_said(project: Any, own: Any) -> None:
@@ -344,3 +345,27 @@ def test_nothing_heavy_is_imported_when_nothing_changed(
     assert "Skipped" in output
     assert "liminal.images.engines.making" not in output
     assert "liminal.images.engines.installer" not in output
+
+
+def test_old_images_go_after_a_build_but_not_the_last_ones(project: Any, own: Any) -> None:
+    def build(text: str, days_ago: int) -> Path:
+        project.write("main.py", text)
+        folder: Path = own.build(project.plan()).source.parent
+        then = time.time() - days_ago * 24 * 3600
+        os.utime(folder, (then, then))
+        return folder
+
+    folders = [build(f"print({number})\n", 20 - number) for number in range(7)]
+    assert [folder.exists() for folder in folders] == [False] * 2 + [True] * 5
+    back = build("print(2)\n", 0)
+    build("print('new')\n", 0)
+    assert back == folders[2]
+    assert [folder.exists() for folder in folders[2:]] == [True, False, True, True, True]
+    assert not list(back.parent.glob(".making-*"))
+
+
+def test_images_of_the_last_day_stay(project: Any, own: Any) -> None:
+    for number in range(7):
+        project.write("main.py", f"print({number})\n")
+        folder = own.build(project.plan()).source.parents[1]
+    assert sum(path.is_dir() for path in folder.iterdir()) == 7

@@ -21,8 +21,8 @@ def test_commands_are_shown_as_far_as_they_are_known() -> None:
     assert [(one.label, one.command) for one in planned] == [
         ("start", None),
         ("a", "echo 'you & me' '2026-03-01'"),
-        ("m.0", "echo 1 '{{ tasks.a.k }}'"),
-        ("m.1", "echo 2 '{{ tasks.a.k }}'"),
+        ("m[0]", "echo 1 '{{ tasks.a.k }}'"),
+        ("m[1]", "echo 2 '{{ tasks.a.k }}'"),
         ("secret", "echo {{ HOME }} {{ who }}"),
         ("sql", None),
         ("end", None),
@@ -38,8 +38,8 @@ def test_commands_are_shown_as_far_as_they_are_known() -> None:
 def test_only_the_selected_tasks_are_shown() -> None:
     planned = describe(PLAN, Request(now=NOW, from_task="m"))
     assert [(one.label, one.after) for one in planned] == [
-        ("m.0", ()),
-        ("m.1", ()),
+        ("m[0]", ()),
+        ("m[1]", ()),
         ("secret", ("m",)),
         ("end", ("secret",)),
     ]

@@ -31,3 +31,10 @@ def test_all_that_is_wrong_is_said_at_once() -> None:
         'the pipeline needs a value for its param "needed"',
         "--var rows=0",
     ]
+
+
+def test_formats_are_checked_as_when_compiling() -> None:
+    params = {"day": {"type": "string", "format": "date", "default": "2026-01-01"}}
+    check_params(params, {"day": "2026-02-28"})
+    with pytest.raises(UsageError, match="--var day=2026-02-30"):
+        check_params(params, {"day": "2026-02-30"})

@@ -1,4 +1,8 @@
+import re
+import shutil
 import subprocess
+import tempfile
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -44,6 +48,13 @@ PLACES = [
     "case a in a) printf %s §;; esac",
     'if true; then printf %s "x$(echo "y")§"; fi',
     "echo a#b 'c' >/dev/null && printf %s §",
+    'printf %s \\ #"§"',
+    'printf %s \\;#"§"',
+    'printf %s a\\\n#"§"',
+    "printf %s \\\n# it's a comment\nprintf %s §",
+    'printf %s $(printf a)#"§"',
+    'printf %s $((1 + 1))#"§"',
+    'printf %s "$#(printf "§")"',
 ]
 
 
@@ -95,6 +106,11 @@ def test_any_value_comes_through_unchanged(value: str) -> None:
         ("((x = §))", "arithmetic"),
         ("echo ${x:-§}", "{…}"),
         ("echo $'§'", "$'…'"),
+        ('echo $[ "§" ]', "$[…]"),
+        ('echo "$\\\n(echo "§")"', "continuation"),
+        ("cat <\\\n<END\n§\nEND", "continuation"),
+        ("x=$(ca\\\nse a in a) echo b;; esac); echo §", "continuation"),
+        ("(true)# §", "parenthesis"),
         ("echo \\§", "backslash"),
         ('echo "\\§"', "backslash"),
         ("echo $§", "dollar"),
@@ -120,3 +136,63 @@ def test_a_value_in_a_comment_cannot_end_it() -> None:
 
 def test_a_number_before_a_redirection_stays_a_word() -> None:
     assert outcome("echo §>&1", "2") == "2\n"
+
+
+# No piece can name a function, lest one calls itself, and none goes to the background.
+PIECES = (
+    *("\\", "\\\n", " ", "#", '"', "'", "\n", ";", "$", "(", ")", "<", ">", "&&", "|", "`"),
+    *("1", "=", "-", "!", "case", "$(", "$((", "))", "${1}", "$#", "$$", "printf %s ", '"$('),
+)
+# Where it is easy to be mistaken: what comes before a "#" or a parenthesis, and then a quote.
+DELICATE = (
+    ("", "a", " "),
+    ("\\", "\\\n", "$(printf a)", "$((1))", '"$$', '"$', "$#"),
+    ("", " ", ";", "\n", "\\\n"),
+    ("#", "(printf ", ""),
+    ('"', "'", ""),
+)
+LIVE = (
+    "$(touch PWNED)",
+    "`touch PWNED`",
+    "'$(touch PWNED)'",
+    "\ntouch PWNED\n",
+    ";touch PWNED;",
+    ")touch PWNED;",
+    '"$(touch PWNED)"',
+)
+SHELLS = [("/bin/sh",), *([("bash", "--posix")] if shutil.which("bash") else [])]
+
+
+@pytest.mark.parametrize("shell", SHELLS, ids=lambda shell: shell[0])
+@given(
+    before=st.lists(st.sampled_from(PIECES), max_size=8).map("".join)
+    | st.tuples(*map(st.sampled_from, DELICATE)).map("".join),
+    after=st.sampled_from(('"', "'", '")', '")"'))
+    | st.lists(st.sampled_from(PIECES), max_size=3).map("".join),
+    value=st.sampled_from(LIVE),
+)
+@settings(max_examples=300, deadline=None)
+def test_whatever_stands_around_a_value_the_shell_takes_it_as_we_do(
+    shell: tuple[str, ...], before: str, after: str, value: str
+) -> None:
+    place = f"printf %s {before}§{after} "
+    try:
+        scripts = [made(place, one) for one in ("MARK", value)]
+    except Unquotable:
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        benign, live = (
+            subprocess.run(
+                [*shell, "-c", script],
+                cwd=folder,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                timeout=10,
+                check=False,
+            )
+            for script in scripts
+        )
+        assert not Path(folder, "PWNED").exists()
+    if benign.returncode == 0 and not re.search(r"[$|`]|<|>", place):
+        assert live.stdout.decode() == benign.stdout.decode().replace("MARK", value)

@@ -119,7 +119,7 @@ def test_retries_end_with_the_first_success(bench: Bench) -> None:
     assert (done.state, done.attempts) == (TaskState.SUCCESS, 3)
     assert [one.reason for one in bench.of(TaskRetrying)] == ["exit status 1"] * 2
     assert bench.lines("t") == ["try 1", "try 2", "try 3"]
-    logs = [(result.folder / "t" / f"attempt-{n}.log").read_text() for n in (1, 2, 3)]
+    logs = [(result.folder / "tasks" / "t" / f"attempt-{n}.log").read_text() for n in (1, 2, 3)]
     assert logs == ["try 1\n", "try 2\n", "try 3\n"]
 
 
@@ -225,7 +225,7 @@ def test_copies_run_in_parallel_and_the_task_is_their_sum(bench: Bench) -> None:
             task("all", "true", "m", rule=TriggerRule.ALL_FAILED),
         )
     )
-    assert [bench.lines(f"m.{n}") for n in range(3)] == [
+    assert [bench.lines(f"m[{n}]") for n in range(3)] == [
         ["0.1 0.1 0/3"],
         ["0.2 0.2 1/3"],
         ["0.3 0.3 2/3"],
@@ -234,7 +234,7 @@ def test_copies_run_in_parallel_and_the_task_is_their_sum(bench: Bench) -> None:
     (mapped, _, _) = result.tasks
     assert mapped.reason == "copy 1: exit status 1"
     assert [one.state.value for one in mapped.copies] == ["success", "failed", "success"]
-    assert (result.folder / "m.2" / "attempt-1.log").read_text() == "0.3 0.3 2/3\n"
+    assert (result.folder / "tasks" / "m+2" / "attempt-1.log").read_text() == "0.3 0.3 2/3\n"
 
 
 def test_outputs_of_copies_are_a_json_list(bench: Bench) -> None:
@@ -372,7 +372,7 @@ def test_a_metrics_backend_that_is_down_never_fails_the_run(bench: Bench) -> Non
         ' liminal.metrics has no type "missing"',
     ]
     assert json.loads(told[3])["metric"] == "JobStarted"
-    assert (result.folder / "start" / "attempt-1.log").read_text().splitlines() == told
+    assert (result.folder / "tasks" / "start" / "attempt-1.log").read_text().splitlines() == told
 
 
 def test_run_ids_are_unique_and_safe_in_a_file_system(bench: Bench) -> None:
@@ -387,7 +387,7 @@ def test_nothing_but_logs_and_outputs_remains(bench: Bench) -> None:
     result = bench.run(plan(task("a", "echo x > left-over; mkdir -m 0 locked")))
     assert result.left_behind == ()
     found = {str(path.relative_to(result.folder)) for path in result.folder.rglob("*")}
-    assert found == {"a", "a/attempt-1.log", "run.json"}
+    assert found == {"tasks", "tasks/a", "tasks/a/attempt-1.log", "run.json"}
     record = json.loads((result.folder / "run.json").read_text())
     assert record["state"] == "success"
     assert record["tasks"] == {"a": "success"}
@@ -445,3 +445,16 @@ def test_times_are_measured(bench: Bench) -> None:
     result = bench.run(plan(task("a", "sleep 0.2"), task("b", "sleep 0.1", "a")))
     assert 0.3 <= result.seconds <= time.monotonic() - began
     assert result.tasks[0].seconds >= 0.2
+
+
+def test_no_name_of_a_task_is_that_of_something_else(bench: Bench) -> None:
+    names = ("work", "lock", "outputs", "tasks", "run.json", "train.0", "train.1", "train-1")
+    copies = task("train", "echo $LIMINAL_TASK $LIMINAL_SPLIT_ID", copies=({}, {}))
+    result = bench.run(plan(copies, *(task(name, f"echo {name}") for name in names)))
+    assert result.state is RunState.SUCCESS
+    for name in names:
+        assert (result.folder / "tasks" / name / "attempt-1.log").read_text() == f"{name}\n"
+        assert bench.lines(name) == [name]
+    assert [bench.lines(f"train[{copy}]") for copy in (0, 1)] == [["train 0"], ["train 1"]]
+    assert len({one.log for all_of in result.tasks for one in (all_of.copies or [all_of])}) == 10
+    assert {one.name for one in result.folder.iterdir()} == {"run.json", "tasks"}

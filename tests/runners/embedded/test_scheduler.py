@@ -26,6 +26,8 @@ NEVER = Condition(left="1", operator=Comparison.EQUAL, right="2")
 class Instant:
     """A launcher as a plug-in may bring one: the command says how many tries fail."""
 
+    notes = ()
+
     def prepare(self, tasks: Sequence[TaskPlan], machine: Machine) -> "Instant":
         return self
 
@@ -92,7 +94,7 @@ def test_any_pipeline_ends_in_order(pipeline: PipelinePlan, parallel: int) -> No
         labels = (
             [one.name]
             if len(one.copies) == 1
-            else [f"{one.name}.{n}" for n in range(len(one.copies))]
+            else [f"{one.name}[{n}]" for n in range(len(one.copies))]
         )
         for label in labels:
             assert finished[label] == 1
