@@ -85,6 +85,19 @@ def parrot(tmp_path: Path) -> Path:
     return tmp_path
 
 
+RUNNING: "list[Serving]" = []
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_left() -> Iterator[None]:
+    """Ends what a test started, also where the test failed half-way."""
+    yield
+    while RUNNING:
+        running = RUNNING.pop()
+        if running.process.poll() is None:
+            running.end(signal.SIGTERM)
+
+
 class Serving:
     """A running ``liminal serve``."""
 
@@ -98,6 +111,7 @@ class Serving:
             text=True,
             start_new_session=True,
         )
+        RUNNING.append(self)
         self.lines: list[str] = []
         self._ready = threading.Event()
         self._reader = threading.Thread(target=self._read, daemon=True)
