@@ -143,15 +143,6 @@ class Plugins:
             except PluginError:
                 continue
 
-    def broken(self) -> Iterator[PluginError]:
-        """Why each type that does not load does not."""
-        for group in sorted(self.entries):
-            for name in sorted(self.entries[group]):
-                try:
-                    self.load(group, name)
-                except PluginError as problem:
-                    yield problem
-
     def load(self, group: str, name: str) -> Any:
         """An instance of the type.
 
