@@ -86,6 +86,20 @@ def path_options(command: Command) -> Command:
     return argument(option(command))
 
 
+def engine_option(command: Command) -> Command:
+    """``--engine``."""
+    option = click.option(
+        "--engine",
+        default="auto",
+        envvar="LIMINAL_ENGINE",
+        show_default=True,
+        show_envvar=True,
+        metavar="NAME",
+        help="docker, local (needs no Docker), or auto: docker where one answers.",
+    )
+    return option(command)
+
+
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 80})
 @click.version_option(__version__, prog_name="liminal", message="%(prog)s %(version)s")
 def cli() -> None:
@@ -236,7 +250,7 @@ def schema() -> None:
 @cli.command()
 @path_options
 @click.option("--image", "names", multiple=True, metavar="NAME", help="Only this one; repeatable.")
-@click.option("--engine", default="auto", show_default=True, help="auto, local, or a plug-in's.")
+@engine_option
 @click.option("--no-cache", is_flag=True, help="Make everything again.")
 @click.option("--jobs", type=click.IntRange(1), help="Images at once; default: the processors.")
 @click.option("--format", "format_", type=click.Choice(["text", "json"]), default="text")
@@ -258,7 +272,7 @@ def build(
 
     here = _here()
     images = commands.all_images(_apps(_path(path, path_option), here), names, no_cache)
-    opened = commands.open_engine(engine, here)
+    opened = commands.open_engine(_chosen_engine(engine, here), here)
     results = commands.build_images(images, opened, jobs, _tell_build)
     if format_ == "json":
         _echo(report.as_json(results))
@@ -276,7 +290,7 @@ def build(
 @click.option("--task", metavar="TASK", help="Run this task only.")
 @click.option("--from", "from_task", metavar="TASK", help="Run this task and those after it.")
 @click.option("--var", "variables", multiple=True, metavar="K=V", help="A variable; repeatable.")
-@click.option("--engine", default="auto", show_default=True, help="auto, local, or a plug-in's.")
+@engine_option
 @click.option("--dry-run", is_flag=True, help="Say what would run, in which order.")
 @click.option("--format", "format_", type=click.Choice(["text", "json"]), default="text")
 def run(
@@ -323,9 +337,13 @@ def run(
             _echo("\n".join(report.dry_run(planned, colour=_colour(sys.stdout))))
         return 0
     chosen = select(plan, task=task, from_task=from_task)
-    wanted = commands.images_for_tasks(plan, (one.name for one in chosen))
-    images = commands.images_of(plan.app, apps, wanted)
-    machine = here.machine(_built(images, engine, here))
+    engine = _chosen_engine(engine, here)
+    needed = commands.images_by_engine(chosen, engine, here.plugins)
+    built = {
+        one: _built(commands.images_of(plan.app, apps, names), one, here)
+        for one, names in needed.items()
+    }
+    machine = here.machine(built, engine)
     tell = _tell_run(sys.stderr if format_ == "json" else sys.stdout)
     result = run_plan(plan, request, machine, here.plugins, tell)
     if format_ == "json":
@@ -343,7 +361,7 @@ def run(
 @click.option("--path", "path_option", metavar="PATH", help="The same as the argument PATH.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Where to listen.")
 @click.option("--port", type=click.IntRange(0, 65535), default=8080, show_default=True)
-@click.option("--engine", default="auto", show_default=True, help="auto, local, or a plug-in's.")
+@engine_option
 def serve(
     words: tuple[str, ...], path_option: str | None, host: str, port: int, engine: str
 ) -> None:
@@ -365,7 +383,8 @@ def serve(
     apps = _apps(path, here)
     plan = commands.find_service(apps, name)
     images = commands.images_of(plan.app, apps, {plan.image})
-    machine = here.machine(_built(images, engine, here))
+    engine = _chosen_engine(engine, here)
+    machine = here.machine({engine: _built(images, engine, here)}, engine)
     told = Told(
         output=_tell_output,
         ready=lambda url: _say("\n".join(addresses(plan, url))),
@@ -447,6 +466,16 @@ def _apps(path: str, here: commands.Here) -> tuple[App, ...]:
     if compilation.findings:
         _say(as_text(compilation.findings, _colour(sys.stderr)))
     return apps
+
+
+def _chosen_engine(name: str, here: commands.Here) -> str:
+    """The engine that ``--engine`` means; says which one ``auto`` took, and why."""
+    from liminal import commands
+
+    choice = commands.choose_engine(name, here)
+    if choice.because is not None:
+        _say(f"engine {choice.name}: {choice.because}")
+    return choice.name
 
 
 def _built(images: Sequence[ImagePlan], engine: str, here: commands.Here) -> dict[str, BuiltImage]:

@@ -13,11 +13,11 @@ from liminal.images.build import Result, build_all
 from liminal.images.engines import BuiltImage, Engine, EngineType
 from liminal.images.events import Report
 from liminal.model import App
-from liminal.plan.dag import PipelinePlan, pipeline_plan
+from liminal.plan.dag import PipelinePlan, TaskPlan, pipeline_plan
 from liminal.plan.images import ImagePlan, image_plans
 from liminal.plan.services import ServicePlan, service_plans
 from liminal.plugins import PluginError, Plugins, UnknownType
-from liminal.runners import LocalEnvironment, Machine
+from liminal.runners import Machine
 from liminal.suggest import nearest
 
 Named = TypeVar("Named")
@@ -36,32 +36,75 @@ class Here:
     user_home: Path
     plugins: Plugins
 
-    def machine(self, images: Mapping[str, BuiltImage]) -> Machine:
-        """What a runner needs to know of it, with the images that are built."""
+    def machine(self, images: Mapping[str, Mapping[str, BuiltImage]], engine: str) -> Machine:
+        """What a runner needs to know of it.
+
+        Args:
+            images: engine -> name -> image.
+            engine: the one for tasks that have no executor.
+        """
         return Machine(
             home=self.home,
-            images=cast(Mapping[str, LocalEnvironment], images),
+            images=images,
+            engine=engine,
             environ=self.environ,
             user_home=self.user_home,
         )
 
 
-def open_engine(name: str, here: Here) -> Engine[BuiltImage]:
-    """The engine of that name; ``auto`` takes the first that works here.
+AUTOMATIC: tuple[str, ...] = ("local",)
+"""The engines that ``auto`` tries, in this order: the last one works everywhere."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The engine that a command works with.
+
+    Attributes:
+        because: why ``auto`` took it, in words; None where the user named it.
+    """
+
+    name: str
+    because: str | None = None
+
+
+def choose_engine(name: str, here: Here) -> Choice:
+    """The engine of that name; of ``auto``, the first that works here.
 
     Raises:
         UsageError: there is no such engine, or it does not load.
     """
-    wanted = "local" if name == "auto" else name
+    if name != "auto":
+        _engine_type(name, here)
+        return Choice(name)
+    reasons = []
+    for candidate in AUTOMATIC[:-1]:
+        reason = _engine_type(candidate, here).refusal(here.environ)
+        if reason is None:
+            return Choice(candidate, "it answers")
+        reasons.append(reason)
+    return Choice(AUTOMATIC[-1], "; ".join(reasons))
+
+
+def open_engine(name: str, here: Here) -> Engine[BuiltImage]:
+    """The engine of that name, at work on this machine.
+
+    Raises:
+        UsageError: there is no such engine, or it does not load.
+    """
+    kind = _engine_type(name, here)
+    return kind.open(home=here.home, environ=here.environ, plugins=here.plugins)
+
+
+def _engine_type(name: str, here: Here) -> EngineType:
     try:
-        kind = cast(EngineType, here.plugins.load("liminal.engines", wanted))
+        return cast(EngineType, here.plugins.load("liminal.engines", name))
     except UnknownType as problem:
         hint = f"known: {', '.join(('auto', *problem.known))}"
         raise UsageError(f'no engine is named "{name}"', hint=hint) from problem
     except PluginError as problem:
         hint = "mend or remove the package that it came with, or choose another --engine"
         raise UsageError(str(problem), hint=hint) from problem
-    return kind.open(home=here.home, environ=here.environ, plugins=here.plugins)
 
 
 def build_images(
@@ -135,12 +178,24 @@ def images_of(app: str, apps: Iterable[App], names: Container[str]) -> list[Imag
     return [image for image in own if image.image.name in names]
 
 
-def images_for_tasks(plan: PipelinePlan, tasks: Iterable[str]) -> frozenset[str]:
-    """The names of the images that these tasks of the pipeline run in."""
-    wanted = frozenset(tasks)
-    return frozenset(
-        task.container.image for task in plan.tasks if task.name in wanted and task.container
-    )
+def images_by_engine(
+    tasks: Iterable[TaskPlan], engine: str, plugins: Plugins
+) -> Mapping[str, frozenset[str]]:
+    """Engine -> the names of the images that these tasks need of it.
+
+    Args:
+        tasks: those that will run.
+        engine: the one for tasks that have no executor; it is always in the answer.
+        plugins: the types that are installed: an executor that is named like an engine runs what
+            that engine built.
+    """
+    engines = plugins.names("liminal.engines")
+    wanted: dict[str, set[str]] = {engine: set()}
+    for task in tasks:
+        needs = task.executor or engine
+        if task.container is not None and needs in engines:
+            wanted.setdefault(needs, set()).add(task.container.image)
+    return {name: frozenset(images) for name, images in wanted.items()}
 
 
 def parse_variables(pairs: Iterable[str]) -> dict[str, str]:

@@ -7,21 +7,17 @@ that is named as the task's executor type (``local``, and a plug-in's).
 import asyncio
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
 from liminal.home import Home
+from liminal.images.built import BuiltImage
 from liminal.plan.dag import TaskPlan
 
 
-class LocalEnvironment(Protocol):
+class LocalEnvironment(BuiltImage, Protocol):
     """What the engine ``local`` built of an image (`liminal.images.engines.local.LocalImage`)."""
-
-    @property
-    def name(self) -> str:
-        """As in the file."""
-        ...
 
     @property
     def source(self) -> Path:
@@ -38,9 +34,13 @@ class LocalEnvironment(Protocol):
         """A folder of modules that belong to this image alone, or None."""
         ...
 
+
+class ContainerImage(BuiltImage, Protocol):
+    """What an engine with containers built of an image."""
+
     @property
-    def env_vars(self) -> Mapping[str, str]:
-        """Those of the image."""
+    def reference(self) -> str:
+        """What the engine runs it by: of this content and no other, ever."""
         ...
 
 
@@ -49,13 +49,15 @@ class Machine:
     """Where a run takes place.
 
     Attributes:
-        images: name -> what was built of it here.
+        images: engine -> name of an image -> what that engine built of it here.
+        engine: the one whose images tasks without an executor run in.
         environ: the environment variables of the command.
         user_home: what ``~`` stands for.
     """
 
     home: Home
-    images: Mapping[str, LocalEnvironment]
+    images: Mapping[str, Mapping[str, BuiltImage]]
+    engine: str
     environ: Mapping[str, str]
     user_home: Path
 
@@ -103,6 +105,9 @@ class Attempt:
         number: the try, from 1.
         command: complete, for ``/bin/sh -c``.
         env_vars: complete, the task's own and ours, without those of the image and the machine.
+        files: name -> content of files for the command, in the folder that LIMINAL_FILES names.
+        listen: host and port of this machine where the command is to answer, or None; LIMINAL_HOST
+            and LIMINAL_PORT tell the command where to listen for that.
         folder: of this attempt alone, made by the launcher, which removes it in the end; what a
             killed run leaves there is removed by the next run.
     """
@@ -115,6 +120,8 @@ class Attempt:
     folder: Path
     machine: Machine
     stop: Stop
+    files: Mapping[str, bytes] = field(default_factory=dict)
+    listen: tuple[str, int] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,11 +8,12 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import cast
 
 from liminal.errors import RunError
 from liminal.files import remove_tree
 from liminal.plan.dag import ContainerPlan, TaskPlan
-from liminal.runners import OUTPUT_LIMIT, Attempt, Exit, Machine
+from liminal.runners import OUTPUT_LIMIT, Attempt, Exit, LocalEnvironment, Machine
 from liminal.runners.places import (
     SecretPlaces,
     expanded,
@@ -65,7 +66,7 @@ class LocalRunner:
         """
         found = [problem for task in tasks for problem in _problems(task, machine)]
         if found:
-            built = ", ".join(sorted(machine.images)) or "none"
+            built = ", ".join(sorted(_environments(machine))) or "none"
             foreign = all("is not built" in problem for problem in found)
             hint = f"list it under images, with a source; built here: {built}" if foreign else None
             raise RunError("\n".join(dict.fromkeys(found)), hint=hint)
@@ -86,6 +87,11 @@ class LocalRunner:
         return LocalLauncher(machine, env_vars, notes)
 
 
+def _environments(machine: Machine) -> Mapping[str, LocalEnvironment]:
+    """Name -> what the engine of the same name as this runner built."""
+    return cast(Mapping[str, LocalEnvironment], machine.images.get("local", {}))
+
+
 def _words(error: OSError) -> str:
     named = f': "{error.filename}"' if error.filename else ""
     return f"{error.strerror or error}{named}"
@@ -93,7 +99,7 @@ def _words(error: OSError) -> str:
 
 def _problems(task: TaskPlan, machine: Machine) -> Iterator[str]:
     container = _container(task)
-    image = machine.images.get(container.image)
+    image = _environments(machine).get(container.image)
     if image is None:
         yield f'task "{task.name}": the image "{container.image}" is not built by this project'
         return
@@ -175,7 +181,8 @@ class LocalLauncher:
         directory = _working_directory(attempt)
         loop = asyncio.get_running_loop()
         until = loop.time() + TURN_SECONDS
-        for _ in copy_tree(self._machine.images[container.image].source, directory):
+        source = _environments(self._machine)[container.image].source
+        for _ in copy_tree(source, directory):
             if loop.time() > until:
                 await asyncio.sleep(0)  # let other tasks, and Ctrl-C, have their turn
                 until = loop.time() + TURN_SECONDS
@@ -212,7 +219,7 @@ class LocalLauncher:
         )
 
     def _environment(self, attempt: Attempt, temporary: Path) -> Mapping[str, str]:
-        image = self._machine.images[_container(attempt.task).image]
+        image = _environments(self._machine)[_container(attempt.task).image]
         env = {
             "env": "default",
             **_of_the_machine(self._machine.environ),

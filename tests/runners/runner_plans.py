@@ -36,6 +36,8 @@ class Image:
     environment: Path
     site: Path | None = None
     env_vars: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    hash: str = "0" * 24
+    rebuilt: bool = False
 
 
 def text(value: str) -> Text:
@@ -172,7 +174,8 @@ def bench(folder: Path, environment: Path, environ: Mapping[str, str] | None = N
     (source / "greet.py").write_text("print('hello from the image')\n")
     machine = Machine(
         home=Home(folder / "home"),
-        images={"img": Image(name="img", source=source, environment=environment)},
+        images={"local": {"img": Image(name="img", source=source, environment=environment)}},
+        engine="local",
         environ=environ if environ is not None else {"PATH": os.environ["PATH"]},
         user_home=folder,
     )

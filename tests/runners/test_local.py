@@ -7,6 +7,7 @@ import resource
 import stat
 import sys
 from pathlib import Path
+from typing import cast
 
 import pytest
 from runner_plans import Bench, Image, plan, task
@@ -34,9 +35,13 @@ def with_environ(bench: Bench, **environ: str) -> Bench:
     return Bench(machine, [])
 
 
+def image_of(bench: Bench) -> Image:
+    return cast(Image, bench.machine.images["local"]["img"])
+
+
 def with_image(bench: Bench, **changes: object) -> Bench:
-    image = dataclasses.replace(bench.machine.images["img"], **changes)  # type: ignore[type-var]
-    return Bench(dataclasses.replace(bench.machine, images={"img": image}), [])
+    image = dataclasses.replace(image_of(bench), **changes)
+    return Bench(dataclasses.replace(bench.machine, images={"local": {"img": image}}), [])
 
 
 def test_the_environment_is_ours_the_images_and_the_tasks(bench: Bench) -> None:
@@ -77,7 +82,7 @@ def test_of_the_shell_only_what_tells_about_the_machine_goes_through(bench: Benc
         "/c",
     )
     assert not env.keys() & {"AWS_SECRET_ACCESS_KEY", "PYTHONPATH", "PYTHONHOME", "SOMETHING"}
-    assert env["VIRTUAL_ENV"] == str(bench.machine.images["img"].environment)
+    assert env["VIRTUAL_ENV"] == str(image_of(bench).environment)
 
 
 def test_python_is_that_of_the_image_and_no_other_environments(
@@ -88,11 +93,11 @@ def test_python_is_that_of_the_image_and_no_other_environments(
     (other.parent / "pyvenv.cfg").touch()
     bench = with_environ(bench, PATH=f"{other}:relative:{os.environ['PATH']}")
     path = environment_of(bench)["PATH"].split(":")
-    assert path[0] == str(bench.machine.images["img"].environment / "bin")
+    assert path[0] == str(image_of(bench).environment / "bin")
     assert str(other) not in path
     assert "relative" not in path
     bench.run(plan(task("t", "python -c 'import sys; print(sys.prefix)'")))
-    assert bench.lines("t") == [str(bench.machine.images["img"].environment)]
+    assert bench.lines("t") == [str(image_of(bench).environment)]
 
 
 def test_what_the_image_type_adds_is_on_pythons_path(bench: Bench, tmp_path: Path) -> None:
@@ -106,7 +111,7 @@ def test_what_the_image_type_adds_is_on_pythons_path(bench: Bench, tmp_path: Pat
 
 
 def test_each_attempt_works_in_a_fresh_copy(bench: Bench) -> None:
-    source = bench.machine.images["img"].source
+    source = image_of(bench).source
     (source / "folder").mkdir()
     (source / "folder" / "data").write_text("pristine")
     (source / "folder" / "data").chmod(0o444)
@@ -141,7 +146,7 @@ def test_a_temporary_folder_of_its_own_is_gone_after_the_task(bench: Bench) -> N
 def test_relative_mounts_lead_to_their_volumes_and_hide_what_is_there(
     bench: Bench, tmp_path: Path
 ) -> None:
-    source = bench.machine.images["img"].source
+    source = image_of(bench).source
     (source / "models").mkdir()
     (source / "models" / "of-the-image").touch()
     volume = tmp_path / "made" / "for-it"
@@ -184,7 +189,7 @@ def refusal(bench: Bench, *args: MountPlan | SecretPlan, ran: Path) -> str:
 def test_what_cannot_be_mounted_is_said_before_anything_runs(bench: Bench, tmp_path: Path) -> None:
     ran, there = tmp_path / "ran", tmp_path / "there"
     there.mkdir()
-    source = bench.machine.images["img"].source
+    source = image_of(bench).source
     (source / "link").symlink_to("/tmp")
     vol = tmp_path / "vol"
     file = tmp_path / "file"
@@ -287,7 +292,7 @@ def test_a_command_that_is_too_long_to_start_fails_the_task(bench: Bench) -> Non
 
 def test_a_disk_that_takes_no_more_fails_the_task_and_nothing_else(bench: Bench) -> None:
     """A limit on the size of files stands for it: the same calls fail."""
-    source = bench.machine.images["img"].source
+    source = image_of(bench).source
     (source / "big").write_bytes(b"x" * 2_000_000)
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, limits[1]))

@@ -4,34 +4,12 @@ from collections.abc import Mapping
 from typing import Protocol, TypeVar
 
 from liminal.home import Home
+from liminal.images.built import BuiltImage
 from liminal.images.events import Report
 from liminal.images.recipe import ImagePlan
 from liminal.plugins import Plugins
 
-
-class BuiltImage(Protocol):
-    """What all engines can say about an image that they built."""
-
-    @property
-    def name(self) -> str:
-        """The image's name, as in liminal.yml."""
-        ...
-
-    @property
-    def hash(self) -> str:
-        """Of everything that went in: the same hash is the same image."""
-        ...
-
-    @property
-    def env_vars(self) -> Mapping[str, str]:
-        """What the image sets for whatever runs in it."""
-        ...
-
-    @property
-    def rebuilt(self) -> bool:
-        """Whether this build made it; False when nothing had changed."""
-        ...
-
+__all__ = ["Built", "BuiltImage", "Engine", "EngineType"]
 
 Built = TypeVar("Built", bound=BuiltImage, covariant=True)
 
@@ -55,7 +33,11 @@ class Engine(Protocol[Built]):
 
 
 class EngineType(Protocol):
-    """One file in `liminal/images/engines`, found in the group ``liminal.engines``."""
+    """One folder in `liminal/images/engines`, found in the group ``liminal.engines``."""
+
+    def refusal(self, environ: Mapping[str, str]) -> str | None:
+        """Why the engine cannot work on this machine, in words; None when it can."""
+        ...
 
     def open(
         self, *, home: Home, environ: Mapping[str, str], plugins: Plugins

@@ -212,7 +212,7 @@ def find_launchers(
     found: list[str] = []
     for task in tasks:
         if isinstance(task.step, RunCommand):
-            by_executor.setdefault(task.executor or "local", []).append(task)
+            by_executor.setdefault(task.executor or machine.engine, []).append(task)
         elif isinstance(task.step, CallOperator):
             found.append(f'task "{task.name}" runs on Airflow only: it is of type "{task.type}"')
         elif not isinstance(task.step, ReportMetrics):  # pragma: no cover - the union is closed

@@ -187,7 +187,10 @@ class _Shell:
     def _dollar(self, text: str, position: int) -> _Step:
         whole = _PARAMETER.match(text, position) or _ARITHMETIC.match(text, position)
         following = text[position + 1 : position + 2]
-        if whole:
+        if whole and whole[0] == "$$" and text[whole.end() : whole.end() + 1] in tuple("({['"):
+            # bash takes the second "$" for the beginning of a substitution, POSIX does not.
+            self.refused = "$$ before a bracket or a quote"
+        elif whole:
             return whole.end(), _IN_A_WORD
         if following == "{":
             self.refused = "${…}"

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from liminal.files import make_private_folder, remove_tree, write_atomic
 from liminal.images.context import hash_file, read_context
-from liminal.images.engines.interpreter import Interpreter
+from liminal.images.engines.local.interpreter import Interpreter
 from liminal.images.recipe import Recipe
 from liminal.lock import Holder, hold
 

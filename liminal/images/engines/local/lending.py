@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from liminal.files import make_private_folder, remove_tree
-from liminal.images.engines.environment import SETTINGS
+from liminal.images.engines.local.environment import SETTINGS
 from liminal.images.recipe import Recipe
 
 SECRETS_VARIABLE = "LIMINAL_BUILD_SECRETS"

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from liminal.images.context import read_context
-from liminal.images.engines.copying import copy_context
-from liminal.images.engines.interpreter import Interpreter
+from liminal.images.engines.local.copying import copy_context
+from liminal.images.engines.local.interpreter import Interpreter
 from liminal.images.engines.steps import Steps
 from liminal.images.events import Warning
 from liminal.images.recipe import Recipe

@@ -6,7 +6,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from liminal.errors import BuildError
-from liminal.images.engines.interpreter import Interpreter, available_versions, find_interpreter
+from liminal.images.engines.local.interpreter import (
+    Interpreter,
+    available_versions,
+    find_interpreter,
+)
 from liminal.images.engines.steps import Steps
 
 

@@ -13,10 +13,10 @@ from pathlib import Path
 from liminal.errors import BuildError
 from liminal.home import Home
 from liminal.images.context import Context, read_context
-from liminal.images.engines.environment import Environments, environment_key
-from liminal.images.engines.interpreter import Interpreter, find_interpreter
+from liminal.images.engines.local.environment import Environments, environment_key
+from liminal.images.engines.local.interpreter import Interpreter, find_interpreter
+from liminal.images.engines.local.store import LocalImage, Store
 from liminal.images.engines.process import Processes
-from liminal.images.engines.store import LocalImage, Store
 from liminal.images.events import Report, Skipped
 from liminal.images.recipe import Addition, ImagePlan, ImageType, Recipe
 from liminal.plugins import PluginError, Plugins
@@ -108,7 +108,7 @@ class LocalEngine:
                 report(Skipped(image=name, reason="nothing changed"))
                 return there
             # Loaded here and not above, because mostly there is nothing to build.
-            from liminal.images.engines.making import make_image
+            from liminal.images.engines.local.making import make_image
 
             return make_image(self, image, report)
 
@@ -170,6 +170,10 @@ class LocalEngine:
 
 class Local:
     """The engine's entry point."""
+
+    def refusal(self, environ: Mapping[str, str]) -> str | None:
+        """None: it needs nothing but the Python that runs Liminal."""
+        return None
 
     def open(self, *, home: Home, environ: Mapping[str, str], plugins: Plugins) -> LocalEngine:
         """The engine at work on this machine."""

@@ -343,8 +343,8 @@ def test_nothing_heavy_is_imported_when_nothing_changed(
     process = build_process(project, own.home, wrapper=spy)
     output, _ = process.communicate(timeout=60)
     assert "Skipped" in output
-    assert "liminal.images.engines.making" not in output
-    assert "liminal.images.engines.installer" not in output
+    assert "liminal.images.engines.local.making" not in output
+    assert "liminal.images.engines.local.installer" not in output
 
 
 def test_old_images_go_after_a_build_but_not_the_last_ones(project: Any, own: Any) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from liminal.images.engines.interpreter import (
+from liminal.images.engines.local.interpreter import (
     available_versions,
     find_interpreter,
     running_interpreter,

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from liminal.errors import BuildError
-from liminal.images.engines.interpreter import available_versions, running_interpreter
+from liminal.images.engines.local.interpreter import available_versions, running_interpreter
 from liminal.images.events import Note, Warning
 
 

@@ -10,16 +10,20 @@ from pathlib import Path
 
 from liminal.errors import BuildError
 from liminal.files import make_private_folder, remove_tree, sync_folder, write_atomic
-from liminal.images.engines.copying import Changed, copy_context
-from liminal.images.engines.installer import Installer, installer_environ
-from liminal.images.engines.interpreter import DEFAULT_VERSION, Interpreter, running_interpreter
-from liminal.images.engines.lending import lent
 from liminal.images.engines.local import Inputs, LocalEngine
-from liminal.images.engines.overlay import link_packages
+from liminal.images.engines.local.copying import Changed, copy_context
+from liminal.images.engines.local.installer import Installer, installer_environ
+from liminal.images.engines.local.interpreter import (
+    DEFAULT_VERSION,
+    Interpreter,
+    running_interpreter,
+)
+from liminal.images.engines.local.lending import lent
+from liminal.images.engines.local.overlay import link_packages
+from liminal.images.engines.local.store import FORMAT, UNFINISHED, LocalImage
+from liminal.images.engines.local.uv import download_interpreter, find_uv
 from liminal.images.engines.process import StepFailed
 from liminal.images.engines.steps import Steps
-from liminal.images.engines.store import FORMAT, UNFINISHED, LocalImage
-from liminal.images.engines.uv import download_interpreter, find_uv
 from liminal.images.events import Finished, Note, Report, Skipped, Started, Waiting, Warning
 from liminal.images.recipe import ImagePlan
 from liminal.lock import Holder, hold

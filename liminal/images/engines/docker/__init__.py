@@ -1,0 +1,1 @@
+"""Engine ``docker``: images that a Docker engine, or Podman, builds."""
