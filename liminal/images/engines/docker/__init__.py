@@ -17,7 +17,7 @@ from liminal.images.engines.docker.builders import Builder, find_builder
 from liminal.images.engines.docker.client import EngineProblem, connect, explained
 from liminal.images.engines.docker.inputs import Inputs, read_inputs
 from liminal.images.engines.docker.reference import Reference, read_reference
-from liminal.images.engines.docker.store import DockerImage, Store
+from liminal.images.engines.docker.store import DockerImage, Store, digest_of
 from liminal.images.engines.process import Processes
 from liminal.images.events import Report, Skipped
 from liminal.images.recipe import ImagePlan, find_recipe
@@ -121,13 +121,21 @@ class DockerEngine:
 
     def unchanged(self, inputs: Inputs) -> DockerImage | None:
         """The image that was built of the same, now the one that its name stands for, or None."""
-        base = self.store.base_digest(inputs.base, inputs.recipe.name)
+        base = self.base_digest(inputs)
         if base is None:
             return None
         found = self.store.find(self.reference(inputs), inputs.hash(base))
         if found is not None:
             self.store.select(found)
         return found
+
+    def base_digest(self, inputs: Inputs) -> str | None:
+        """What the base images are now; None where the one that we would build on is not there."""
+        if inputs.own_dockerfile is None:
+            return self.store.base_digest(inputs.base, inputs.recipe.name)
+        # BuildKit may use a base that the engine then does not list: it counts as unchanged.
+        found = [self.store.inspect(base) for base in inputs.own_bases]
+        return " ".join(digest_of(one) for one in found if one is not None)
 
     def lock(self, name: str) -> Path:
         """The file that whoever builds an image of that name holds."""

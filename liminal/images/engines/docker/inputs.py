@@ -23,6 +23,7 @@ _FORMAT = 1
 LOCKED = "liminal/locked.txt"
 """In the folder ``install``: what uv.lock says, as a requirement file."""
 
+_FROM = re.compile(r"^\s*FROM\s+(?:--\S+\s+)*(\S+)", re.IGNORECASE | re.MULTILINE)
 _LOCKED_FOLDER = re.compile(r'(?:directory|editable|path) = "([^"]+)"')
 
 
@@ -34,7 +35,9 @@ class Inputs:
         context: the user's source.
         install: the folder that the requirements are installed from; a uv.lock is still missing.
         settings: what the user's environment tells installers.
+        base: the image that it begins with; "" where a Dockerfile of the user's says so.
         own_dockerfile: the path of the user's Dockerfile in `context`, or None.
+        own_bases: the images that it begins with.
     """
 
     app: str
@@ -46,6 +49,7 @@ class Inputs:
     installation: Installation
     settings: InstallerSettings
     own_dockerfile: str | None = None
+    own_bases: tuple[str, ...] = ()
 
     def text(self, *, buildkit: bool) -> str:
         """The Dockerfile that we make; "" where the user has one."""
@@ -109,14 +113,25 @@ def read_inputs(app: str, recipe: Recipe, environ: Mapping[str, str], home: Home
     return Inputs(
         app=app,
         recipe=recipe,
-        base=recipe.base_image or f"python:{recipe.python_version or DEFAULT_VERSION}-slim",
+        base="" if own else _base(recipe),
         context=context,
         additions=tuple(read_context(recipe.name, one.folder) for one in recipe.additions),
         install=install,
         installation=_installation(recipe, settings),
         settings=settings,
         own_dockerfile=own,
+        own_bases=() if recipe.dockerfile is None else _bases(recipe.dockerfile),
     )
+
+
+def _base(recipe: Recipe) -> str:
+    return recipe.base_image or f"python:{recipe.python_version or DEFAULT_VERSION}-slim"
+
+
+def _bases(path: Path) -> tuple[str, ...]:
+    """The images that the Dockerfile names, as far as they are known before it is built."""
+    found = _FROM.findall(path.read_text("utf-8", "replace"))
+    return tuple(dict.fromkeys(name for name in found if "$" not in name and name != "scratch"))
 
 
 def _checked_dockerfile(recipe: Recipe, path: Path, context: Context) -> str:
