@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import time
@@ -27,7 +28,8 @@ from liminal.plugins import discover
 
 PYTHON = "3.11"
 BASE = f"python:{PYTHON}-slim"
-PREFIX = "liminal-tests/"
+PREFIX = f"liminal-tests-{os.environ.get('PYTEST_XDIST_WORKER', 'one')}/"
+"""Of this process alone, which removes such images in the end."""
 HOW = "tests/engine/start installs and starts one on Debian, and makes the base image"
 
 
@@ -66,6 +68,17 @@ class Builder:
             name, ["/bin/sh", "-c", command], remove=True, stderr=True, **settings
         )
         return str(output.decode().strip())
+
+    def venv_layer(self, image: DockerImage) -> str:
+        """The layer with the virtual environment."""
+        history = self.client.images.get(image.reference).history()
+        steps = [one["CreatedBy"] for one in history]  # the newest first
+        copied = re.compile(r"COPY \S+ (?:in )?/opt/venv")
+        after = steps[: next(place for place, one in enumerate(steps) if copied.search(one))]
+        nothing = re.compile(
+            r"^(?:/bin/sh -c #\(nop\)\s+)?(?:ENV|USER|LABEL|CMD|ENTRYPOINT|EXPOSE)\b"
+        )
+        return self.layers(image)[-1 - sum(nothing.match(one) is None for one in after)]
 
     def layers(self, image: DockerImage) -> list[str]:
         return list(self.client.images.get(image.reference).attrs["RootFS"]["Layers"])
@@ -120,10 +133,9 @@ def _builder_at(docker: Any) -> Iterator[Callable[..., Builder]]:
 @pytest.fixture
 def image_name(request: pytest.FixtureRequest) -> str:
     """A name for the image of a test, and of no other."""
-    worker = os.environ.get("PYTEST_XDIST_WORKER", "one")
     readable = "".join(letter if letter.isalnum() else "-" for letter in request.node.name)
     different = hashlib.sha256(request.node.nodeid.encode()).hexdigest()[:6]
-    return f"{PREFIX}{worker}-{readable.strip('-')[:50].strip('-').lower()}-{different}"
+    return f"{PREFIX}{readable.strip('-')[:50].strip('-').lower()}-{different}"
 
 
 @dataclass
