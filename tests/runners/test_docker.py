@@ -252,4 +252,4 @@ def test_an_image_without_a_shell_is_told(bench: Bench, no_shell: str) -> None:
 @pytest.fixture(autouse=True)
 def nothing_of_threads_stays() -> Iterator[None]:
     yield
-    assert not [one for one in threading.enumerate() if one.name == "liminal-docker"]
+    assert not [one for one in threading.enumerate() if one.name == "liminal-work"]

@@ -10,7 +10,7 @@ from typing import Any
 
 from liminal.plan.dag import MountPlan
 from liminal.runners import Attempt, Work
-from liminal.runners.docker.files import FILES, OUTPUT, Placed
+from liminal.runners.docker.files import FILES, OUTPUT, UNREAD_OUTPUT, Placed
 from liminal.runners.docker.images import ImageFacts
 from liminal.runners.docker.quantities import memory_bytes, nano_cpus
 from liminal.runners.docker.settings import Settings
@@ -136,7 +136,7 @@ def environment_of(
         **of_the_home,
         **place.settings.env_vars,
         **attempt.env_vars,
-        "LIMINAL_OUTPUT": OUTPUT,
+        "LIMINAL_OUTPUT": OUTPUT if attempt.work.outputs else UNREAD_OUTPUT,
     }
     if place.user is not None and "HOME" not in place.image.env_vars:
         env.setdefault("HOME", "/tmp")  # noqa: S108  # else "/", where this user may not write
@@ -152,12 +152,14 @@ def environment_of(
 
 
 def files_of(attempt: Attempt, place: Place, user_home: Path) -> dict[str, Placed]:
-    """Absolute path -> file, of the secrets and of the attempt's own.
+    """Absolute path -> file, of the secrets, of the attempt's own, and the one for outputs.
 
     Raises:
         OSError: a secret cannot be read any more.
     """
-    files = {f"{FILES}/{name}": Placed(content, 0o444) for name, content in attempt.files.items()}
+    files = {OUTPUT: Placed(b"", 0o666)} if attempt.work.outputs else {}
+    for name, content in attempt.files.items():
+        files[f"{FILES}/{name}"] = Placed(content, 0o444)
     for secret in attempt.work.container.secrets:
         path = posixpath.normpath(posixpath.join(place.working_dir, secret.remote_path))
         files[path] = Placed(expanded(secret.file, user_home).read_bytes(), 0o440)
