@@ -48,6 +48,11 @@ class Place:
         return self.settings.working_dir or self.image.working_dir
 
     @property
+    def gets_init(self) -> bool:
+        """Whether the engine's own init is its first process, for want of the image's."""
+        return not self.image.has_init or self.settings.entrypoint is not None
+
+    @property
     def memory(self) -> str | None:
         """The limit of its memory as it was written; None where there is none."""
         return self.work.container.resources.memory or self.settings.memory_written
@@ -146,7 +151,7 @@ def environment_of(
         env["LIMINAL_HOST"], env["LIMINAL_PORT"] = "0.0.0.0", str(PORT)  # noqa: S104  # inside
     if attempt.stop.leader_only:
         env["DUMB_INIT_SETSID"] = "0"  # of dumb-init: signals go to the command alone
-    elif not place.image.has_init:
+    elif place.gets_init:
         env["TINI_KILL_PROCESS_GROUP"] = "1"  # of Docker's init: they go to its children too
     return env
 
@@ -174,7 +179,7 @@ def host_options(place: Place, listen: tuple[str, int] | None) -> dict[str, Any]
     options: dict[str, Any] = {
         # The output goes to us alone; what the engine kept of it could fill its disk.
         "log_config": LogConfig(type="none"),
-        "init": not place.image.has_init or settings.entrypoint is not None,
+        "init": place.gets_init,
         # Secrets, and our images, are for the group 0.
         "group_add": ["0"],
         "mounts": [
