@@ -25,6 +25,19 @@ process; so whatever the shell runs in the foreground would be killed before it 
 With this the shell waits for that, and then begins nothing more."""
 
 
+_LINGERS = """(
+{command}
+) & child=$!
+trap 'kill -TERM "$child"' TERM
+wait "$child"; status=$?
+while kill -0 "$child" 2>/dev/null; do wait "$child"; status=$?; done
+sleep 0.5
+exit "$status"
+"""
+"""Around the command of who listens: with the container the engine ends what hands its port on,
+and an answer that was still on its way there would be lost. So the container stays a little."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
     """What is the same for all attempts of a task or service.
@@ -256,6 +269,8 @@ def too_long(options: Mapping[str, Any]) -> str | None:
 
 def command_of(attempt: Attempt) -> str:
     """What the shell of the image is given to run."""
+    if attempt.listen is not None:
+        return _LINGERS.format(command=attempt.command)
     if attempt.stop.leader_only:
         return attempt.command
     return _ENDS_AFTER_ITS_CHILD + attempt.command
