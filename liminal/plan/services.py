@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from liminal.images.python_server import endpoints_served
-from liminal.model import App, Service
+from liminal.model import App, Resources, Service
 from liminal.plan.dag import MountPlan, SecretPlan, mount_plans, secret_plans
 
 
@@ -27,6 +27,7 @@ class ServicePlan:
     env_vars: Mapping[str, str]
     mounts: tuple[MountPlan, ...]
     secrets: tuple[SecretPlan, ...]
+    resources: Resources
 
 
 def service_plans(app: App) -> tuple[ServicePlan, ...]:
@@ -56,4 +57,5 @@ def _service_plan(app: App, service: Service) -> ServicePlan:
         },
         mounts=mount_plans(app, service.mounts),
         secrets=secret_plans(app, service.secrets),
+        resources=service.resources,
     )
