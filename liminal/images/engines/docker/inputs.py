@@ -4,7 +4,7 @@ import hashlib
 import os
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from liminal.errors import BuildError
@@ -172,7 +172,8 @@ def _place(recipe: Recipe, file: Path) -> str:
     if file.is_relative_to(recipe.source):
         return file.relative_to(recipe.source).as_posix()
     if file in recipe.requirements.files:  # an image type's own
-        return f"liminal/{file.parent.name}.txt"
+        name = file.parent.name if file.name == "requirements.txt" else file.stem
+        return f"liminal/{name}.txt"
     raise BuildError(
         f'image "{recipe.name}": "{file}" is outside its source, where an image cannot see it',
         hint="copy it into the source, or build without Docker: --engine local",
@@ -182,7 +183,8 @@ def _place(recipe: Recipe, file: Path) -> str:
 def _install(recipe: Recipe) -> Iterator[Piece]:
     """The folder to install from: what is needed and no more, so that no other change counts."""
     needed = recipe.requirements
-    files = {LISTER: DEPENDENCIES_SCRIPT.encode()}
+    listed = needed.lock is None and needed.files[0].suffix == ".toml"
+    files = {LISTER: DEPENDENCIES_SCRIPT.encode()} if listed else {}
     for file in (*needed.files, *needed.included):
         place = _place(recipe, file)
         plain = file.suffix == ".toml"
@@ -195,12 +197,7 @@ def _install(recipe: Recipe) -> Iterator[Piece]:
         else:
             files[place] = package.read_bytes()
     for piece in (*written(files), *folders):
-        yield Piece(
-            path=f"install/{piece.path}".removesuffix("/."),
-            entry=piece.entry,
-            folder=piece.folder,
-            content=piece.content,
-        )
+        yield replace(piece, path=f"install/{piece.path}")
 
 
 def _portable(file: Path) -> bytes:
@@ -217,13 +214,7 @@ def _package_context(recipe: Recipe, package: Path) -> Context:
         for entry in found.entries
         if entry.path.split("/", 1)[0] not in ("build", "dist") and ".egg-info" not in entry.path
     )
-    return Context(
-        folder=found.folder,
-        entries=kept,
-        digest=found.digest,
-        special=found.special,
-        secrets=found.secrets,
-    )
+    return replace(found, entries=kept)
 
 
 def _locked_packages(recipe: Recipe) -> Iterator[Path]:

@@ -115,6 +115,8 @@ class Progress:
         elif text.startswith("ERROR"):
             self._failed = vertex
             self._complain(text)
+        elif vertex == self._failed:
+            return  # the end of its output, once more
         elif vertex in self._steps and (written := re.match(r"\d+\.\d+ (.*)", text)):
             self._write(vertex, written[1])
 
