@@ -293,6 +293,31 @@ def build(
 
 
 @cli.command()
+@engine_option
+@click.option("--dry-run", is_flag=True, help="Say what would be removed.")
+def prune(engine: str, dry_run: bool) -> None:
+    """Remove images, environments and containers that nobody needs any more.
+
+    Of each image the last five contents stay, and all of the last day. What killed
+    runs left behind is removed too.
+
+    Example: liminal prune --dry-run
+    """
+    import time
+
+    from liminal import commands
+
+    here = _here()
+    name = _chosen_engine(engine, here)
+    removed = commands.open_engine(name, here).prune(time.time(), dry_run=dry_run)
+    if not dry_run:
+        removed = (*commands.recovered(here, name), *removed)
+    for what in removed:
+        _echo(_printable(what))
+    _say(f"{_counted(len(removed), 'thing')} {'would be ' if dry_run else ''}removed")
+
+
+@cli.command()
 @click.argument("words", nargs=-1, metavar="[PATH] [PIPELINE]")
 @click.option("--path", "path_option", metavar="PATH", help="The same as the argument PATH.")
 @click.option("--task", metavar="TASK", help="Run this task only.")

@@ -5,6 +5,7 @@ decides whether there is anything to do; `building` does it.
 """
 
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -21,6 +22,7 @@ from liminal.images.engines.docker.store import DockerImage, Store, digest_of
 from liminal.images.engines.process import Processes
 from liminal.images.events import Report, Skipped
 from liminal.images.recipe import ImagePlan, find_recipe
+from liminal.lock import hold
 from liminal.plugins import Plugins
 
 if TYPE_CHECKING:
@@ -99,6 +101,23 @@ class DockerEngine:
                 raise BuildError(f'image "{image.name}": it was removed since it was built')
             pushed = push_image(self.store, found, report)
             return replace(pushed, rebuilt=image.rebuilt)
+        except EngineProblem as problem:
+            raise BuildError(problem.message, hint=problem.hint) from problem
+
+    def prune(self, now: float, *, dry_run: bool) -> tuple[str, ...]:
+        """Removes earlier contents of images, and what interrupted builds left, by our labels.
+
+        Raises:
+            BuildError: the engine does not answer any more.
+        """
+        from liminal.images.engines.docker.pruning import prune
+
+        try:
+            with explained("images could not be removed"), ExitStack() as stack:
+                # Between its build and its naming an image looks like what a killed build left.
+                for lock in sorted(self.home.locks.glob("*.lock")):
+                    stack.enter_context(hold(lock, pause=self.processes.pause))
+                return prune(self.client, now, dry_run=dry_run)
         except EngineProblem as problem:
             raise BuildError(problem.message, hint=problem.hint) from problem
 
