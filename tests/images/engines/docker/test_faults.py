@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
+import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -70,9 +74,6 @@ class TestF16TheEngineCannotBeUsed:
         assert second.startswith("  hint: correct DOCKER_HOST")
 
     def test_a_context_that_leads_nowhere(self, project_file: Path, tmp_path: Path) -> None:
-        import hashlib
-        import json
-
         name = hashlib.sha256(b"away").hexdigest()
         meta = tmp_path / "docker/contexts/meta" / name / "meta.json"
         meta.parent.mkdir(parents=True)
@@ -109,6 +110,30 @@ class TestF16TheEngineCannotBeUsed:
             message,
         )
         assert "usermod -aG docker" in hint
+
+    def test_an_engine_that_is_too_old(self, project_file: Path, tmp_path: Path) -> None:
+        """A fake, in as far as it says its version: no engine of 2014 can be had."""
+        version = json.dumps({"ApiVersion": "1.12", "Version": "1.0"}).encode()
+        answer = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(version), version)
+        listener = socket.socket(socket.AF_UNIX)
+        listener.bind(str(tmp_path / "old.sock"))
+        listener.listen()
+
+        def serve() -> None:
+            with contextlib.suppress(OSError):
+                while True:
+                    connection, _ = listener.accept()
+                    with connection:
+                        connection.recv(65536)
+                        connection.sendall(answer)
+
+        threading.Thread(target=serve, daemon=True).start()
+        status, said = self.build(project_file, DOCKER_HOST=f"unix://{tmp_path}/old.sock")
+        listener.close()
+        assert status == 4
+        first, second = said.strip().splitlines()
+        assert "speaks another version of its language" in first
+        assert second == "  hint: update it to 20.10 or later"
 
     def test_auto_does_without(self, project_file: Path) -> None:
         done = subprocess.run(

@@ -46,6 +46,14 @@ class TestHash:
         hashes.append(inputs(project).hash("base"))
         assert len(set(hashes)) == len(hashes)
 
+    def test_f23_counts_the_lock(self, project: Any) -> None:
+        project.write("pyproject.toml", '[project]\nname = "app"\nversion = "1"\n')
+        project.write("uv.lock", "version = 1\n")
+        before = inputs(project).hash("base")
+        project.write("uv.lock", "version = 1\n# another\n")
+        project.write(".dockerignore", "uv.lock\n.dockerignore\n")
+        assert inputs(project).hash("base") != before
+
     def test_does_not_count_what_does_not(self, project: Any) -> None:
         project.write("requirements.txt", "./lib\n")
         project.package("lib", "lib")
