@@ -54,7 +54,8 @@ def with_docker(require: Callable[[str, str], NoReturn]) -> Iterator[None]:
             yield
             for image in client.images.list(filters={"reference": f"{PREFIX}*"}):
                 for tag in image.tags:
-                    client.images.remove(tag, force=True)
+                    if tag.startswith(PREFIX):
+                        client.images.remove(tag, force=True)
     except EngineProblem as problem:
         require("docker", problem.message)
 
