@@ -5,7 +5,7 @@ from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import TypeVar, cast
+from typing import TYPE_CHECKING, TypeVar, cast
 
 from liminal.errors import UsageError
 from liminal.home import Home
@@ -17,8 +17,10 @@ from liminal.plan.dag import PipelinePlan, TaskPlan, pipeline_plan
 from liminal.plan.images import ImagePlan, image_plans
 from liminal.plan.services import ServicePlan, service_plans
 from liminal.plugins import PluginError, Plugins, UnknownType
-from liminal.runners import Machine
 from liminal.suggest import nearest
+
+if TYPE_CHECKING:
+    from liminal.runners import Machine
 
 Named = TypeVar("Named")
 
@@ -36,13 +38,15 @@ class Here:
     user_home: Path
     plugins: Plugins
 
-    def machine(self, images: Mapping[str, Mapping[str, BuiltImage]], engine: str) -> Machine:
+    def machine(self, images: Mapping[str, Mapping[str, BuiltImage]], engine: str) -> "Machine":
         """What a runner needs to know of it.
 
         Args:
             images: engine -> name -> image.
             engine: the one for tasks that have no executor.
         """
+        from liminal.runners import Machine  # with asyncio, which a build has no use for
+
         return Machine(
             home=self.home,
             images=images,

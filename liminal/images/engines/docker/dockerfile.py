@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from liminal.errors import BuildError
 from liminal.images.engines.docker.layout import (
     INIT,
+    LABEL_NAMED_USER,
     OURS,
     SECRETS,
     SITE,
@@ -274,6 +275,8 @@ class _Text:
 
     def _start(self) -> list[str]:
         lines = [f'ENTRYPOINT ["{INIT}", "--"]']
+        if self.recipe.named_user:
+            lines.append(f'LABEL {LABEL_NAMED_USER}="true"')
         if self.recipe.serves is None:
             return [*lines, 'CMD ["python"]']
         words = ("python -m liminal_serving --host", "0.0.0.0", "--config")  # noqa: S104 - inside

@@ -102,8 +102,10 @@ def docker(require: Callable[[str, str], NoReturn]) -> Iterator[Any]:
             require("docker", f"there is no image {BASE}; {HOW}")
         yield client
         for image in client.images.list(filters={"reference": f"{PREFIX}*"}):
+            # Not its other names: a test may have given one of its own to the base image.
             for tag in image.tags:
-                client.images.remove(tag, force=True)
+                if tag.startswith(PREFIX):
+                    client.images.remove(tag, force=True)
     finally:
         client.close()
 
