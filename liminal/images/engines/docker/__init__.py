@@ -92,14 +92,16 @@ class DockerEngine:
 
         Raises:
             BuildError: the registry did not take it.
+            Interrupted: `cancel` was called.
         """
         from liminal.images.engines.docker.pushing import push_image
 
         try:
-            found = self.store.find(read_reference(image.name), image.hash)
+            with explained(f'image "{image.name}"'):
+                found = self.store.find(read_reference(image.name), image.hash)
             if found is None:
                 raise BuildError(f'image "{image.name}": it was removed since it was built')
-            pushed = push_image(self.store, found, report)
+            pushed = push_image(self.store, found, self.processes, report)
             return replace(pushed, rebuilt=image.rebuilt)
         except EngineProblem as problem:
             raise BuildError(problem.message, hint=problem.hint) from problem

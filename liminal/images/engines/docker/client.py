@@ -139,13 +139,14 @@ def explained(what: str) -> Iterator[None]:
     """
     from docker.errors import APIError, DockerException
     from requests.exceptions import RequestException
+    from urllib3.exceptions import HTTPError  # of answers in pieces; nobody translates it
 
     try:
         yield
     except APIError as error:
         reason = str(error.explanation or error).strip()
         raise EngineProblem(f"{what}: {reason}", _hint_for(reason)) from error
-    except (DockerException, RequestException) as error:
+    except (DockerException, RequestException, HTTPError) as error:
         message = f"{what}: the Docker engine does not answer any more"
         raise EngineProblem(message, "start it, and try again") from error
 

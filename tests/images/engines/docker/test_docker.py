@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from uv import find_uv_bin
 
-from liminal.errors import BuildError
+from liminal.errors import BuildError, Interrupted
 from liminal.images.events import Finished, Note, Skipped, Warning
 
 PYTHON = "3.11"
@@ -364,6 +366,31 @@ def test_an_endpoint_that_does_not_import_is_found_right_after_the_build(
     (warned,) = builder.of(Warning)
     assert "could not be tried" in warned.message
     assert "FileNotFoundError" in warned.message
+
+
+def test_trying_the_functions_can_be_interrupted(
+    builder: Any, project: Any, image_name: str
+) -> None:
+    project.write("serving.py", "import time; time.sleep(60)\n")
+    endpoints = project.endpoints(("/predict", "serving", "predict"))
+    plan = project.plan(
+        image_name, type="python_server", python_version=PYTHON, endpoints=endpoints
+    )
+    app = f"of-{image_name}"
+
+    def tried() -> list[Any]:
+        return list(builder.client.containers.list(filters={"label": f"liminal.app={app}"}))
+
+    def cancel() -> None:
+        while not tried():
+            time.sleep(0.1)
+        builder.engine.cancel()
+
+    threading.Thread(target=cancel, daemon=True).start()
+    with pytest.raises(Interrupted):
+        builder.build(replace(plan, app=app))
+    assert not tried()
+    assert builder.id_of(image_name) is None
 
 
 def test_f21_the_dockerignore_is_honoured_and_cannot_drop_what_is_ours(
