@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TextIO, TypeVar
 
 import click
 
-from liminal import __version__
+from liminal import __version__, cli_server
 from liminal.errors import (
     ConfigurationError,
     Interrupted,
@@ -391,6 +391,10 @@ def serve(
         notice=lambda text: _say(_printable(text)),
     )
     run_service(plan, machine, here.plugins, (host, port), commands.now(), told)
+
+
+for _command in (cli_server.start, cli_server.stop):
+    cli.add_command(_command)
 
 
 def _path(argument: str | None, option: str | None) -> str:

@@ -27,6 +27,16 @@ class Home:
         return self.path / "runs"
 
     @property
+    def dags(self) -> Path:
+        """What ``liminal deploy`` installs for the embedded Airflow: its dags folder."""
+        return self.path / "dags"
+
+    @property
+    def airflow(self) -> Path:
+        """The embedded Airflow: its database, settings, password and logs."""
+        return self.path / "airflow"
+
+    @property
     def verdicts(self) -> Path:
         """Which applications of large projects ``liminal validate`` knows to be sound."""
         return self.path / "verdicts"
