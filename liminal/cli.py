@@ -393,7 +393,13 @@ def serve(
     run_service(plan, machine, here.plugins, (host, port), commands.now(), told)
 
 
-for _command in (cli_server.start, cli_server.stop):
+for _command in (
+    cli_server.start,
+    cli_server.stop,
+    cli_server.status,
+    cli_server.trigger,
+    cli_server.logs,
+):
     cli.add_command(_command)
 
 
@@ -547,11 +553,11 @@ def _complain(problem: LiminalError) -> None:
         _say(_printable(f"  hint: {problem.hint}"))
 
 
-def _printable(text: str) -> str:
-    """What others wrote, as stderr may have it."""
+def _printable(text: str, stream: TextIO | None = None) -> str:
+    """What others wrote, as stderr, or that stream, may have it."""
     from liminal.report.terminal import printable
 
-    return printable(text, colour=_colour(sys.stderr))
+    return printable(text, colour=_colour(stream or sys.stderr))
 
 
 def _say(text: str) -> None:

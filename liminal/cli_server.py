@@ -147,3 +147,96 @@ def _tell_password(here: Here) -> None:
         cli._say(f"user {USER}, password {read_password(folder)}")
     else:
         cli._say(f'user {USER}, password in "{folder.passwords}"')
+
+
+@click.command()
+@click.option("--format", "format_", type=click.Choice(["text", "json"]), default="text")
+def status(format_: str) -> None:
+    """Show the server, its pipelines and services, and the images.
+
+    Example: liminal status --format json
+    """
+    from liminal import cli, commands
+    from liminal.report import server as report
+    from liminal.server.status import status as read_status
+
+    here = cli._here()
+    found = read_status(here.home)
+    if format_ == "json":
+        cli._data(report.as_data(found))
+        return
+    colour = cli._colour(sys.stdout)
+    for line in report.as_text(found, now=commands.now(), colour=colour):
+        cli._echo(cli._printable(line, sys.stdout))
+    if found.url and sys.stdout.isatty():
+        _tell_password(here)
+
+
+@click.command()
+@click.argument("pipeline")
+@click.option("--var", "variables", multiple=True, metavar="K=V", help="A variable; repeatable.")
+@click.option("--wait", is_flag=True, help="Follow the run; exit 5 if it fails.")
+def trigger(pipeline: str, variables: tuple[str, ...], wait: bool) -> int:
+    """Run a pipeline on the server that "liminal start" started.
+
+    Example: liminal trigger my_pipeline --var threshold=0.8 --wait
+    """
+    from liminal import cli, commands
+    from liminal.errors import RunError
+    from liminal.report import server as report
+    from liminal.server import trigger as runs
+    from liminal.server.api import open_api
+
+    here = cli._here()
+    given = commands.parse_variables(variables)
+    api = open_api(here.home)
+    conf = runs.configuration(given, runs.find_params(api, here.home, pipeline))
+    run_id = api.trigger(pipeline, conf)
+    if not sys.stdout.isatty():
+        cli._echo(run_id)
+    cli._say(f"{pipeline}: run {run_id}")
+    if not wait:
+        return 0
+    colour = cli._colour(sys.stderr)
+    run = runs.follow(
+        api, pipeline, run_id, lambda task: cli._say(report.task_line(task, colour=colour))
+    )
+    for task in api.tasks(pipeline, run_id):
+        if task.state == "failed":
+            for line in api.log(task)[-runs.LAST_LINES :]:
+                cli._say(cli._printable(f"{task.label} | {line}"))
+    cli._say(report.run_line(run, colour=colour))
+    if run.state == "success":
+        return 0
+    cli._say(f'  hint: "liminal logs {pipeline}" shows all of what its tasks wrote')
+    return RunError.exit_code
+
+
+@click.command()
+@click.argument("name", required=False, metavar="[PIPELINE | SERVICE]")
+@click.argument("task", required=False)
+@click.option("--follow", is_flag=True, help="Go on with each line as it comes, until Ctrl-C.")
+@click.option("--tail", type=click.IntRange(0), metavar="N", help="Only the last N lines of each.")
+def logs(name: str | None, task: str | None, follow: bool, tail: int | None) -> None:
+    """Show what a pipeline's latest run, a service or the server wrote.
+
+    Without a name, the server: "supervisor", "api-server", "scheduler",
+    "dag-processor" and the services; each of them is a name too.
+
+    Example: liminal logs my_pipeline train --follow
+    """
+    from liminal import cli
+    from liminal.server import logs as written
+    from liminal.server.api import open_api
+
+    here = cli._here()
+    files = written.part_logs(here.home)
+    if name is not None and (name not in files or task is not None):
+        lines = written.task_lines(open_api(here.home), name, task, tail, follow)
+        alone = task is not None
+    else:
+        chosen = written.server_files(files) if name is None else {name: files[name]}
+        lines = written.file_lines(chosen, tail, follow)
+        alone = name is not None
+    for who, line in lines:
+        cli._echo(cli._printable(line if alone else f"{who} | {line}", sys.stdout))
