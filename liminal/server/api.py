@@ -83,6 +83,10 @@ class ImportProblem:
     message: str
 
 
+_TOLD = ("WARNING", "ERROR", "CRITICAL")
+"""Levels of a log that are named before the line."""
+
+
 class NoAnswer(ServerError):
     """The server does not answer; it may be starting its API again."""
 
@@ -296,21 +300,22 @@ def _task(one: Any) -> TaskRun:
 
 
 def _log_lines(content: Any) -> Iterator[str]:
-    """What was written, without what Airflow says about where it found it."""
+    """What was written, without what Airflow says about itself before and after the task."""
+    within = False
     for entry in content:
         if isinstance(entry, str):
             yield from entry.splitlines()
             continue
-        event = str(entry.get("event", ""))
-        if event.startswith(("::group::", "::endgroup::")) or "sources" in entry:
-            continue
-        logger = str(entry.get("logger", ""))
-        level = str(entry.get("level", "")).upper()
-        # What the task itself wrote comes as it is; what Airflow says has its level before it.
-        prefix = "" if logger.startswith("task.std") or level in ("", "INFO") else f"{level}: "
-        yield from (prefix + line for line in event.splitlines() or [""])
-        for error in entry.get("error_detail") or ():
-            yield f"{error.get('exc_type')}: {error.get('exc_value')}"
+        event, level = str(entry.get("event", "")), str(entry.get("level", "")).upper()
+        if event.startswith("::"):
+            within = event.startswith("::group::")
+        elif not within or level in _TOLD:
+            # What the task itself wrote comes as it is.
+            written = str(entry.get("logger", "")).startswith("task.std")
+            prefix = f"{level}: " if level in _TOLD and not written else ""
+            yield from (prefix + line for line in event.splitlines() or [""])
+            for error in entry.get("error_detail") or ():
+                yield f"{error.get('exc_type')}: {error.get('exc_value')}"
 
 
 def _last_words(trace: str) -> str:

@@ -8,6 +8,7 @@ from importlib import metadata
 from pathlib import Path
 
 from liminal.errors import ServerError
+from liminal.files import PRIVATE_FILE
 from liminal.runners.records import read_record, write_record
 from liminal.server.folder import ServerFolder
 
@@ -54,6 +55,7 @@ def prepare_database(
         state = {"version": state.get("from")}
     if folder.database.exists():
         _check(folder)
+        folder.database.chmod(PRIVATE_FILE)  # Airflow makes it as the umask of its day says
         if state.get("version") == version and state.get("state") == "done":
             return
     copy = _copy(folder, state.get("version"))

@@ -98,19 +98,21 @@ def kill_sessions(sessions: Iterable[int], reap: Callable[[], object] = lambda: 
 
 
 def strays(home: Home, part: str | None = None) -> tuple[int, ...]:
-    """The processes of the home's server, by the environment that they got at their start.
+    """The processes of the home's server that are found without a record.
 
     Args:
         home: whose server.
         part: only those that this part started, and that no later attempt of a task takes up: the
             process of a container task survives its scheduler.
     """
+    own = _ancestors()
     variables = {SERVER_VARIABLE: str(home.path)}
     if part is not None:
-        variables[PART_VARIABLE] = part
-    own = _ancestors()
-    found = [pid for pid in having(variables) if pid not in own]
-    return tuple(pid for pid in found if part is None or not _is_resumable(pid))
+        found = having({**variables, PART_VARIABLE: part})
+        return tuple(pid for pid in found if pid not in own and not _is_resumable(pid))
+    # Airflow's workers write their titles over their environment: only the folder tells them.
+    workers = (pid for pid in psutil.pids() if _cwd(pid) == str(home.airflow) and _is_airflow(pid))
+    return tuple(sorted({*having(variables), *workers} - own))
 
 
 def end_strays(pids: Sequence[int]) -> tuple[str, ...]:
@@ -186,6 +188,13 @@ def _cwd(pid: int) -> str | None:
         return str(psutil.Process(pid).cwd())
     except (psutil.Error, OSError):
         return None
+
+
+def _is_airflow(pid: int) -> bool:
+    try:
+        return "airflow" in " ".join(psutil.Process(pid).cmdline())
+    except (psutil.Error, OSError):
+        return False
 
 
 def _parent(pid: int) -> int | None:

@@ -10,7 +10,7 @@ from liminal.home import Home
 from liminal.server.api import UNFINISHED, Api, NoAnswer, Run, TaskRun
 from liminal.suggest import nearest
 
-DEPLOYED_SECONDS = 10.0
+DEPLOYED_SECONDS = 6.0
 """How long a pipeline that was just deployed is waited for; the server finds it within 5."""
 
 LAST_LINES = 10
