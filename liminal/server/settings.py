@@ -92,6 +92,8 @@ def settings(folder: ServerFolder, dags: Path, port: int, secrets: Secrets) -> S
             "parsing_processes": "1",
         },
         "workers": {
+            # A worker whose task has ended sleeps for that long before it takes the next.
+            "min_heartbeat_interval": "2",
             # Tasks outlast an API server that is started anew: some 40 seconds.
             "execution_api_retries": "12",
             "execution_api_retry_wait_max": "5.0",

@@ -69,7 +69,8 @@ class Sleeper(BaseOperator):
         # In a session of its own, and deaf: as the process of a task may be.
         code = "import signal, time; signal.signal(15, signal.SIG_IGN); time.sleep(%s)" % seconds
         self.child = subprocess.Popen([sys.executable, "-c", code], start_new_session=True)
-        self.child.wait()
+        if self.child.wait() != 0:
+            raise RuntimeError("the child was killed")
         mark("slept " + context["run_id"])
 
     def on_kill(self):
