@@ -34,6 +34,7 @@ FULL_BYTES = 32 * 1024 * 1024
 SERVICES_SECONDS = 60.0
 """How long ``start`` waits for services; their images are built by then."""
 
+_FULL = "the disk is full"
 _POLL_SECONDS = 0.2
 _STARTING_SECONDS = 0.5
 _PULSE_SECONDS = 2.0
@@ -125,13 +126,18 @@ class Supervisor:
     def _mind(self, part: Part, now: float) -> None:
         """Starts the part, or takes notice that it died."""
         if part.state == "waiting":
-            if now >= part.due and (part.command.kind == "airflow" or self._airflow_runs()):
+            if now >= part.due and self._may_start(part):
                 self._start(part, now)
             return
         if (how := part.ended()) is not None:
             self._failed(part, how, now)
         elif part.state == "starting" and now - part.since > START_SECONDS:
             self._failed(part, f"it did not get ready within {START_SECONDS:.0f} s", now)
+
+    def _may_start(self, part: Part) -> bool:
+        if part.reason == _FULL and self._disk_is_full():
+            return False  # it would die again, and again
+        return part.command.kind == "airflow" or self._airflow_runs()
 
     def _start(self, part: Part, now: float) -> None:
         try:
@@ -150,7 +156,7 @@ class Supervisor:
             kill_sessions([part.session], part.ended)
         end_strays(strays(self._home, part.name))
         self._pulse.forget(part.name)
-        part.failed("the disk is full" if full else reason, now, counts=not full)
+        part.failed(_FULL if full else reason, now, counts=not full)
         self._tell(f"{part.name}: {part.reason}; it is started again")
         self._write()
         self._give_up(part)
@@ -166,7 +172,7 @@ class Supervisor:
     def _feel(self, now: float) -> None:
         """Asks every part how it is."""
         beats = self._pulse.beats() if self._runs(API_SERVER) else None
-        reasons = ["the disk is full"] if self._disk_is_full() else []
+        reasons = [_FULL] if self._disk_is_full() else []
         if beats is not None:
             self._api_answered = now
         for part in self._parts:

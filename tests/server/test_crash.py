@@ -215,10 +215,11 @@ def test_a_full_disk_is_the_reason_and_no_part_is_given_up(
         assert "the disk is full" in own.status()["server"]["reasons"]
         with contextlib.suppress(ProcessLookupError):  # it may have died of the disk already
             kill(own.pid("dag-processor"))
-        time.sleep(12)  # long enough for five failures in a row
+        time.sleep(6)
         assert own.status()["server"]["state"] == "unhealthy"
         hog.unlink()
         wait_until(lambda: own.status()["server"]["state"] == "ready", 60, "health")
+        assert own.part("dag-processor")["restarts"] == 1
         assert own.liminal("trigger", "quick", "--wait").returncode == 0
     finally:
         own.stop()
