@@ -32,6 +32,11 @@ class Home:
         return self.path / "verdicts"
 
     @property
+    def dags(self) -> Path:
+        """The DAGs folder that ``liminal deploy`` writes to where no other is named."""
+        return self.path / "dags"
+
+    @property
     def env_file(self) -> Path:
         """KEY=VALUE lines that are added to each container task's environment."""
         return self.path / "env"
