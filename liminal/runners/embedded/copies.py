@@ -20,7 +20,7 @@ from liminal.runners.embedded.events import (
 from liminal.runners.embedded.folder import RunFolder
 from liminal.runners.embedded.lines import Output
 from liminal.runners.embedded.outputs import BadOutputs, parse_outputs
-from liminal.runners.embedded.preparation import Values
+from liminal.runners.embedded.preparation import Values, work_of
 from liminal.runners.embedded.reporting import report
 from liminal.runners.embedded.states import TaskState
 from liminal.runners.embedded.stopping import GRACE_SECONDS, Halt
@@ -212,7 +212,7 @@ class _Tries:
     async def _launch(self, number: int, stop: Stop, output: Output) -> Exit:
         context, name = self.context, _file_name(self.task, self.index)
         attempt = Attempt(
-            task=self.task,
+            work=work_of(self.task),
             copy=self.index if len(self.task.copies) > 1 else None,
             number=number,
             command=self.command,
