@@ -418,6 +418,7 @@ def format_option(command: Command) -> Command:
 @cli.command()
 @path_options
 @dags_option
+@engine_option
 @click.option("--clean", is_flag=True, help="Remove all other applications from the folder.")
 @click.option("--dry-run", is_flag=True, help="Say what would change, and change nothing.")
 @format_option
@@ -425,6 +426,7 @@ def deploy(
     path: str | None,
     path_option: str | None,
     dags: str | None,
+    engine: str,
     clean: bool,
     dry_run: bool,
     format_: str,
@@ -442,7 +444,9 @@ def deploy(
     here = _here()
     compilation = _compiled(_path(path, path_option), here)
     _warn(compilation)
-    releases = commands.releases(compilation, here.plugins, references={})
+    chosen = _chosen_engine(engine, here)
+    # What deployed tasks run an image by goes into `references`, once deploying builds images.
+    releases = commands.releases(compilation, here.plugins, chosen, references={})
     folder = _dags(dags, here)
     changes = install.deploy(
         folder, releases, clean=clean, dry_run=dry_run, waiting=_tell_waiting(folder)

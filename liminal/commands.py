@@ -19,6 +19,8 @@ from liminal.plan.dag import PipelinePlan, TaskPlan, pipeline_plan
 from liminal.plan.images import ImagePlan, image_plans
 from liminal.plan.services import ServicePlan, service_plans
 from liminal.plugins import PluginError, Plugins, UnknownType
+from liminal.report.graph import graph
+from liminal.report.graph_mermaid import as_mermaid
 from liminal.runners import Machine
 from liminal.suggest import nearest
 
@@ -201,13 +203,14 @@ def images_by_engine(
 
 
 def releases(
-    compilation: Compilation, plugins: Plugins, references: Mapping[str, str]
+    compilation: Compilation, plugins: Plugins, engine: str, references: Mapping[str, str]
 ) -> tuple[Release, ...]:
     """What is to be deployed of the applications, by name.
 
     Args:
         compilation: of the project.
         plugins: the types that are installed.
+        engine: the one that tasks without an executor run on.
         references: name of an image -> what deployed tasks run it by. An image that is not among
             them is run by its name, so that a task gets what was last built of it.
 
@@ -219,7 +222,13 @@ def releases(
     resolved = {layer.string("name"): layer for layer in compilation.resolved}
     return tuple(
         release(
-            app, documents, resolved[app.name], plugins, lambda name: references.get(name, name)
+            app,
+            documents,
+            resolved[app.name],
+            plugins,
+            engine,
+            lambda name: references.get(name, name),
+            lambda plan: as_mermaid(graph(plan)),
         )
         for app in apps
     )

@@ -32,6 +32,11 @@ class Home:
         return self.path / "verdicts"
 
     @property
+    def jobs(self) -> Path:
+        """What container tasks of Airflow run in on this machine, until their end is read."""
+        return self.path / "jobs"
+
+    @property
     def dags(self) -> Path:
         """The DAGs folder that ``liminal deploy`` writes to where no other is named."""
         return self.path / "dags"

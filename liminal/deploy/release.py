@@ -51,7 +51,9 @@ def release(
     documents: Iterable[Map],
     resolved: Map,
     plugins: Plugins,
+    engine: str,
     reference: Callable[[str], str],
+    picture: Callable[[PipelinePlan], str],
 ) -> Release:
     """The release of the application.
 
@@ -60,13 +62,22 @@ def release(
         documents: the layers as they were read.
         resolved: the application with its parents, defaults and variables in place.
         plugins: the types that are installed.
+        engine: the one that tasks without an executor run on.
         reference: name of an image -> what the tasks are to run it by.
+        picture: the graph of a pipeline, in Mermaid's words.
     """
     written = _by_name(_layer(documents, app.name), "pipelines", "pipeline")
     complete = _by_name(resolved, "pipelines", "pipeline")
     plans = {
         pipeline.name: as_json(
-            _compiled(app, pipeline, written, complete, plugins, reference)
+            _compiled(
+                app,
+                pipeline,
+                _deployed(app, pipeline_plan(app, pipeline, plugins), engine, reference),
+                written.get(pipeline.name),
+                complete.get(pipeline.name, Map(pipeline.origin)),
+                picture,
+            )
         ).encode()
         for pipeline in sorted(app.pipelines, key=lambda one: one.name)
     }
@@ -82,24 +93,21 @@ def _hash(content: bytes) -> str:
 def _compiled(
     app: App,
     pipeline: Pipeline,
-    written: Mapping[str, Map],
-    complete: Mapping[str, Map],
-    plugins: Plugins,
-    reference: Callable[[str], str],
+    plan: PipelinePlan,
+    written: Map | None,
+    complete: Map,
+    picture: Callable[[PipelinePlan], str],
 ) -> CompiledPipeline:
-    plan = _portable(app, pipeline_plan(app, pipeline, plugins))
-    plan = replace(plan, tasks=tuple(_with_reference(task, reference) for task in plan.tasks))
-    entry = complete.get(pipeline.name, Map(pipeline.origin))
     tasks = {
         name: task
         for key in ("before_tasks", "tasks", "after_tasks")
-        for name, task in _by_name(entry, key, "task").items()
+        for name, task in _by_name(complete, key, "task").items()
     }
     return CompiledPipeline(
         plan=plan,
         source=Source(
             origin=_relative(app, pipeline.origin),
-            text=_as_yaml(written.get(pipeline.name, entry)),
+            text=_as_yaml(complete if written is None else written),
         ),
         tasks={
             task.name: Source(
@@ -107,19 +115,25 @@ def _compiled(
             )
             for task in pipeline.tasks
         },
+        picture=picture(plan),
     )
 
 
-def _portable(app: App, plan: PipelinePlan) -> PipelinePlan:
-    """The plan without paths of this machine that only messages would name."""
+def _deployed(
+    app: App, plan: PipelinePlan, engine: str, reference: Callable[[str], str]
+) -> PipelinePlan:
+    """The plan as another machine can use it."""
     backends = (replace(backend, origin=_relative(app, backend.origin)) for backend in plan.metrics)
-    return replace(plan, metrics=tuple(backends))
+    tasks = (_placed(task, engine, reference) for task in plan.tasks)
+    return replace(plan, metrics=tuple(backends), tasks=tuple(tasks))
 
 
-def _with_reference(task: TaskPlan, reference: Callable[[str], str]) -> TaskPlan:
+def _placed(task: TaskPlan, engine: str, reference: Callable[[str], str]) -> TaskPlan:
+    """The task with an executor, and its image by what it is to be run by."""
     if task.container is None:
         return task
-    return replace(task, container=replace(task.container, image=reference(task.container.image)))
+    container = replace(task.container, image=reference(task.container.image))
+    return replace(task, container=container, executor=task.executor or engine)
 
 
 def _relative(app: App, origin: Origin) -> Origin:

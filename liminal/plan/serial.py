@@ -54,11 +54,13 @@ class CompiledPipeline:
     Attributes:
         source: the pipeline as it stands in the file.
         tasks: name -> the task with everything that it inherits.
+        picture: its graph, in Mermaid's words.
     """
 
     plan: PipelinePlan
     source: Source
     tasks: Mapping[str, Source] = field(default_factory=dict)
+    picture: str = ""
 
 
 _CLASSES: Mapping[str, Any] = {
@@ -98,6 +100,20 @@ def from_json(text: str | bytes) -> CompiledPipeline:
     if not isinstance(compiled, CompiledPipeline):
         raise UnreadablePlan("the plan is damaged: it holds no pipeline")
     return compiled
+
+
+def encoded(value: object) -> Any:
+    """A plan, or a part of one, as what JSON knows."""
+    return _encoded(value)
+
+
+def decoded(text: str | bytes) -> Any:
+    """The same again.
+
+    Raises:
+        ValueError, TypeError, KeyError: it is not that.
+    """
+    return json.loads(text, object_hook=_decoded)
 
 
 def check_format(version: object, what: str) -> None:

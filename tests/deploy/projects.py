@@ -30,7 +30,7 @@ def project(folder: Path, app: str = "app", **commands: str) -> Path:
 
 def compiled(folder: Path) -> tuple[Release, ...]:
     """The releases of the project."""
-    return releases(compile_path(str(folder), {}, PLUGINS), PLUGINS, {})
+    return releases(compile_path(str(folder), {}, PLUGINS), PLUGINS, "local", {})
 
 
 def seen(dags: Path) -> dict[str, str]:
