@@ -16,7 +16,7 @@ from liminal.plan.dag import PipelinePlan
 from liminal.plan.serial import CompiledPipeline, Source
 from liminal.runners.airflow.metrics import ReportTimeout
 from liminal.runners.airflow.resolving import resolving
-from liminal.runners.airflow.specs import NoOperator, operator_spec
+from liminal.runners.airflow.specs import NoOperator, operator_spec, shape_of
 from liminal.runners.airflow.work import PLAN
 from liminal.runners.embedded.params import plain_data
 from liminal.steps import OperatorSpec
@@ -42,15 +42,13 @@ def dag_of(compiled: CompiledPipeline) -> DAG:
         dag = _empty_dag(compiled)
     except Exception as problem:  # whatever Airflow has against it is told with its place
         raise Unbuildable(compiled.source, f'pipeline "{plan.pipeline}"', problem) from problem
-    leaves = {task.name for task in plan.tasks}.difference(
-        name for task in plan.tasks for name in task.depends_on
-    )
+    shape = shape_of(plan)
     made: dict[str, Any] = {}
     phases: dict[str, str | None] = {}
     for task in plan.tasks:
         source = compiled.tasks.get(task.name, compiled.source)
         try:
-            spec = operator_spec(task, _operator_of, is_leaf=task.name in leaves)
+            spec = operator_spec(task, _operator_of, shape)
             made[task.name] = operator = _operator(dag, spec, source.text)
             phases[task.name] = spec.phase
             if spec.upstream:
@@ -166,7 +164,8 @@ def _enclose(phases: Mapping[str, str | None], made: Mapping[str, Any]) -> None:
     setups = [made[name].as_setup() for name, phase in phases.items() if phase == "setup"]
     for name, phase in phases.items():
         if phase == "teardown":
-            made[name].as_teardown(setups=setups or None, on_failure_fail_dagrun=True)
+            end = made[name]
+            end.as_teardown(setups=setups or None, on_failure_fail_dagrun=end.fails)
 
 
 def _doc(compiled: CompiledPipeline) -> str:

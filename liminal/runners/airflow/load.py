@@ -50,7 +50,7 @@ def read_pipeline(loader: Path) -> CompiledPipeline | None:
     record = read_record(folder.path / "current.json")
     if record is None:
         return None
-    release, elsewhere = str(record.get("release")), record.get("releases")
+    release, elsewhere = str(record.get("release")), record.get("folder")
     if elsewhere is not None:  # a version of our bundle: its releases are where they were deployed
         folder = AppFolder(Path(elsewhere))
     plan = folder.plan(release, loader.stem)

@@ -24,15 +24,16 @@ class MetricsOperator(BaseOperator):
 
     ui_color = "#e8f1f8"
 
-    def __init__(self, *, moment: str, **kwargs: Any) -> None:
+    def __init__(self, *, moment: str, fails: bool = False, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.moment = moment
+        self.fails = fails
 
     def execute(self, context: Any) -> None:
-        """Report, and fail where a failed task would not make the run fail.
+        """Report; then fail if a task has failed and the run would be a success all the same.
 
         A task with a trigger rule such as ``all_done`` hides from Airflow that one before it
-        failed. A run whose task failed is failed, so this one then fails, after it has reported.
+        failed; in pipelines with such a task `fails` says that this one decides.
         """
         plan = plan_of(self)
         if self.moment == "start":
@@ -46,14 +47,8 @@ class MetricsOperator(BaseOperator):
             if state in _BAD and task != self.task_id
         )
         send(plan, _result(context["dag_run"].start_date, success=not bad), self.log)
-        if bad and not self.upstream_task_ids.intersection(_task_ids(bad, plan)):
+        if bad and self.fails:
             raise AirflowFailException(f"the run fails because of {', '.join(bad)}")
-
-
-def _task_ids(names: list[str], plan: PipelinePlan) -> set[str]:
-    """The tasks; Airflow names the copies of a mapped one TASK_0, TASK_1, …"""
-    known = {task.name for task in plan.tasks}
-    return {name if name in known else name.rpartition("_")[0] for name in names}
 
 
 class ReportTimeout:

@@ -1,6 +1,7 @@
 """A pipeline's plan -> its operators, as data. Needs no Airflow. Pure."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Literal
 
 from liminal.model import Setting, TriggerRule
@@ -8,6 +9,15 @@ from liminal.plan.dag import PipelinePlan, TaskPlan
 from liminal.steps import CallOperator, OperatorSpec, ReportMetrics, RunCommand
 
 METRICS_OPERATOR = "liminal.runners.airflow.metrics.MetricsOperator"
+
+
+_STOPPED_BY_FAILURES = frozenset(
+    {
+        TriggerRule.ALL_SUCCESS,
+        TriggerRule.NONE_FAILED,
+        TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS,
+    }
+)
 
 
 class NoOperator(Exception):
@@ -26,16 +36,40 @@ def operator_specs(
     Raises:
         NoOperator: a task's executor has none.
     """
-    leaves = {task.name for task in plan.tasks}.difference(
-        name for task in plan.tasks for name in task.depends_on
-    )
-    return tuple(
-        operator_spec(task, operator_of, is_leaf=task.name in leaves) for task in plan.tasks
+    shape = shape_of(plan)
+    return tuple(operator_spec(task, operator_of, shape) for task in plan.tasks)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shape:
+    """What the pipeline is as a whole.
+
+    Attributes:
+        leaves: the names of the tasks that nothing comes after.
+        hides_failures: whether a task may succeed after one that failed, so that Airflow, which
+            looks at the last tasks only, would call the run a success.
+    """
+
+    leaves: frozenset[str]
+    hides_failures: bool
+
+
+def shape_of(plan: PipelinePlan) -> Shape:
+    """The pipeline's shape."""
+    needed = frozenset(name for task in plan.tasks for name in task.depends_on)
+    return Shape(
+        leaves=frozenset(task.name for task in plan.tasks) - needed,
+        hides_failures=any(
+            task.depends_on
+            and task.trigger_rule not in _STOPPED_BY_FAILURES
+            and not isinstance(task.step, ReportMetrics)
+            for task in plan.tasks
+        ),
     )
 
 
 def operator_spec(
-    task: TaskPlan, operator_of: Callable[[str], str | None], *, is_leaf: bool
+    task: TaskPlan, operator_of: Callable[[str], str | None], shape: Shape
 ) -> OperatorSpec:
     """The operator of one task.
 
@@ -51,6 +85,8 @@ def operator_spec(
             arguments: Mapping[str, Setting] = {"command": str(command), "image": image}
         case ReportMetrics(moment=moment):
             operator, arguments = METRICS_OPERATOR, {"moment": moment}
+            if moment == "end" and shape.hides_failures:
+                arguments = {**arguments, "fails": True}
         case CallOperator(operator=operator, arguments=arguments):
             pass
     return OperatorSpec(
@@ -60,7 +96,7 @@ def operator_spec(
         common=_common(task),
         copies=len(task.copies) if len(task.copies) > 1 else None,
         upstream=task.depends_on,
-        phase=_phase(task, is_leaf),
+        phase=_phase(task, task.name in shape.leaves),
     )
 
 
