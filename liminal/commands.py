@@ -7,6 +7,8 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import TypeVar, cast
 
+from liminal.compiler import Compilation
+from liminal.deploy.release import Release, release
 from liminal.errors import UsageError
 from liminal.home import Home
 from liminal.images.build import Result, build_all
@@ -17,6 +19,8 @@ from liminal.plan.dag import PipelinePlan, TaskPlan, pipeline_plan
 from liminal.plan.images import ImagePlan, image_plans
 from liminal.plan.services import ServicePlan, service_plans
 from liminal.plugins import PluginError, Plugins, UnknownType
+from liminal.report.graph import graph
+from liminal.report.graph_mermaid import as_mermaid
 from liminal.runners import Machine
 from liminal.suggest import nearest
 
@@ -196,6 +200,38 @@ def images_by_engine(
         if task.container is not None and needs in engines:
             wanted.setdefault(needs, set()).add(task.container.image)
     return {name: frozenset(images) for name, images in wanted.items()}
+
+
+def releases(
+    compilation: Compilation, plugins: Plugins, engine: str, references: Mapping[str, str]
+) -> tuple[Release, ...]:
+    """What is to be deployed of the applications, by name.
+
+    Args:
+        compilation: of the project.
+        plugins: the types that are installed.
+        engine: the one that tasks without an executor run on.
+        references: name of an image -> what deployed tasks run it by. An image that is not among
+            them is run by its name, so that a task gets what was last built of it.
+
+    Raises:
+        ConfigurationError: there are errors among the findings; nothing may change then.
+    """
+    apps = compilation.required_apps()
+    documents = [one.root for one in compilation.documents if one.root is not None]
+    resolved = {layer.string("name"): layer for layer in compilation.resolved}
+    return tuple(
+        release(
+            app,
+            documents,
+            resolved[app.name],
+            plugins,
+            engine,
+            lambda name: references.get(name, name),
+            lambda plan: as_mermaid(graph(plan)),
+        )
+        for app in apps
+    )
 
 
 def parse_variables(pairs: Iterable[str]) -> dict[str, str]:

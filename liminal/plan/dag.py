@@ -85,6 +85,8 @@ class TaskPlan:
         outputs: names that the task writes as KEY=VALUE lines to the file in $LIMINAL_OUTPUT.
         variables: placeholders that only this task sees.
         container: None unless the step is a RunCommand.
+        do_xcom_push: whether Airflow keeps the task's result; None leaves that to the operator.
+        arguments: of the Airflow operator, which only Airflow knows.
     """
 
     name: str
@@ -102,6 +104,9 @@ class TaskPlan:
     variables: Mapping[str, Text]
     step: Step
     container: ContainerPlan | None
+    description: str | None = None
+    do_xcom_push: bool | None = None
+    arguments: Mapping[str, Setting] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -211,6 +216,9 @@ def _task_plan(
         variables=task.variables,
         step=step,
         container=_container(app, pipeline, task) if isinstance(step, RunCommand) else None,
+        description=task.description,
+        do_xcom_push=task.do_xcom_push,
+        arguments=task.arguments,
     )
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from liminal.model import App, Endpoint, Service
+from liminal.model import App, Endpoint, Resources, Service
 from liminal.plan.dag import MountPlan, SecretPlan, mount_plans, secret_plans
 
 
@@ -26,6 +26,7 @@ class ServicePlan:
     env_vars: Mapping[str, str]
     mounts: tuple[MountPlan, ...]
     secrets: tuple[SecretPlan, ...]
+    resources: Resources
 
 
 def service_plans(app: App) -> tuple[ServicePlan, ...]:
@@ -55,6 +56,7 @@ def _service_plan(app: App, service: Service) -> ServicePlan:
         },
         mounts=mount_plans(app, service.mounts),
         secrets=secret_plans(app, service.secrets),
+        resources=service.resources,
     )
 
 

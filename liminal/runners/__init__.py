@@ -9,11 +9,12 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from liminal.home import Home
 from liminal.images.built import BuiltImage
-from liminal.plan.dag import TaskPlan
+from liminal.model import Setting
+from liminal.plan.dag import ContainerPlan
 
 
 class LocalEnvironment(BuiltImage, Protocol):
@@ -97,8 +98,26 @@ class Stop:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """What has a command to run: a task, or a service.
+
+    Attributes:
+        kind: ``task`` or ``service``.
+        settings: its executor's own keys.
+    """
+
+    kind: str
+    name: str
+    container: ContainerPlan
+    settings: Mapping[str, Setting] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        return f'{self.kind} "{self.name}"'
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
-    """One try of one copy of a task.
+    """One try of one copy of a task, or of a service.
 
     Attributes:
         copy: the number of the copy from 0, or None for a task without copies.
@@ -108,11 +127,11 @@ class Attempt:
         files: name -> content of files for the command, in the folder that LIMINAL_FILES names.
         listen: host and port of this machine where the command is to answer, or None; LIMINAL_HOST
             and LIMINAL_PORT tell the command where to listen for that.
-        folder: of this attempt alone, made by the launcher, which removes it in the end; what a
-            killed run leaves there is removed by the next run.
+        folder: of this attempt alone, made by the launcher, which removes it in the end; where it
+            stays, with its record, the next run has the runner remove what the attempt left.
     """
 
-    task: TaskPlan
+    work: Work
     copy: int | None
     number: int
     command: str
@@ -156,6 +175,10 @@ class Launcher(Protocol):
         """What the user should know before the run begins."""
         ...
 
+    def close(self) -> None:
+        """Let go of what it holds between attempts; the run is over."""
+        ...
+
     async def run(self, attempt: Attempt, output: Callable[[bytes], None]) -> Exit:
         """Run it to its end and leave nothing of it but `output`.
 
@@ -168,13 +191,43 @@ class Launcher(Protocol):
         ...
 
 
-class LauncherType(Protocol):
-    """One file in `liminal/runners`."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Abandoned:
+    """What a run whose command is dead left of the attempts of one runner.
 
-    def prepare(self, tasks: Sequence[TaskPlan], machine: Machine) -> Launcher:
-        """A launcher for these tasks, once everything that they need is there.
+    Attributes:
+        run: the run's folder.
+        records: what the attempts wrote down of themselves (`liminal.runners.records`).
+    """
+
+    run: Path
+    records: tuple[Mapping[str, Any], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recovered:
+    """What became of it, in words.
+
+    Attributes:
+        done: what was found and done: ``ended process 7 (python)``.
+        left: why something could not be removed; the next run tries again.
+    """
+
+    done: tuple[str, ...] = ()
+    left: tuple[str, ...] = ()
+
+
+class LauncherType(Protocol):
+    """One file, or folder, in `liminal/runners`."""
+
+    def prepare(self, works: Sequence[Work], machine: Machine) -> Launcher:
+        """A launcher for these, once everything that they need is there.
 
         Raises:
             RunError: one of them cannot run here; nothing has run yet.
         """
+        ...
+
+    async def recover(self, abandoned: Abandoned, machine: Machine) -> Recovered:
+        """End and remove what attempts left outside of their run's folder."""
         ...

@@ -12,20 +12,31 @@ from typing import cast
 
 from liminal.errors import RunError
 from liminal.files import remove_tree
-from liminal.plan.dag import ContainerPlan, TaskPlan
-from liminal.runners import OUTPUT_LIMIT, Attempt, Exit, LocalEnvironment, Machine
+from liminal.runners import (
+    OUTPUT_LIMIT,
+    Abandoned,
+    Attempt,
+    Exit,
+    LocalEnvironment,
+    Machine,
+    Recovered,
+    Work,
+)
+from liminal.runners.env_file import read_env_file
+from liminal.runners.leftovers import end_abandoned
 from liminal.runners.places import (
     SecretPlaces,
-    expanded,
     link_volume,
     make_volume,
     place_mounts,
     place_secrets,
     problems,
+    remove_recorded,
+    secret_problems,
 )
 from liminal.runners.processes import describe as describe_process
 from liminal.runners.processes import explain, finish, having, members, oom_kills, start, started_at
-from liminal.runners.records import PROCESS_RECORD, write_record
+from liminal.runners.records import ATTEMPT_RECORD, write_record
 from liminal.runners.workspace import copy_tree
 
 # What a task sees of the environment of `liminal run`. A container would see nothing of it, and a
@@ -59,34 +70,42 @@ DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 class LocalRunner:
     """The launcher of the executor type ``local``."""
 
-    def prepare(self, tasks: Sequence[TaskPlan], machine: Machine) -> "LocalLauncher":
-        """A launcher for these tasks, with their volumes made and linked.
+    def prepare(self, works: Sequence[Work], machine: Machine) -> "LocalLauncher":
+        """A launcher for these, with their volumes made and linked.
 
         Raises:
             RunError: an image is not built, a secret is missing, a mount cannot be made, or the
                 home's file ``env`` cannot be read.
         """
-        found = [problem for task in tasks for problem in _problems(task, machine)]
+        found = [problem for work in works for problem in _problems(work, machine)]
         if found:
             built = ", ".join(sorted(_environments(machine))) or "none"
             foreign = all("is not built" in problem for problem in found)
             hint = f"list it under images, with a source; built here: {built}" if foreign else None
             raise RunError("\n".join(dict.fromkeys(found)), hint=hint)
-        env_vars = _of_the_home(machine.home.env_file)
-        for task in tasks:
-            for mount in _container(task).mounts:
+        env_vars = read_env_file(machine.home.env_file)
+        for work in works:
+            for mount in work.container.mounts:
                 if Path(mount.path).is_absolute():
                     link_volume(mount, machine)
                 else:
                     make_volume(mount, machine.user_home)
         writable = {
-            mount.volume for task in tasks for mount in _container(task).mounts if mount.read_only
+            mount.volume for work in works for mount in work.container.mounts if mount.read_only
         }
         notes = tuple(
             f'volume "{volume}" is mounted read-only; on this machine it can be written'
             for volume in sorted(writable)
         )
         return LocalLauncher(machine, env_vars, notes)
+
+    async def recover(self, abandoned: Abandoned, machine: Machine) -> Recovered:
+        """End the processes of a killed run, and remove its temporary folders and links."""
+        words = await end_abandoned(abandoned.run, abandoned.records)
+        remove_recorded(abandoned.run / "work")
+        folders = [Path(one["temporary"]) for one in abandoned.records if "temporary" in one]
+        left = tuple(words for folder in folders for words in _remove(folder, None))
+        return Recovered(done=words, left=left)
 
 
 def _environments(machine: Machine) -> Mapping[str, LocalEnvironment]:
@@ -99,29 +118,18 @@ def _words(error: OSError) -> str:
     return f"{error.strerror or error}{named}"
 
 
-def _problems(task: TaskPlan, machine: Machine) -> Iterator[str]:
-    container = _container(task)
+def _problems(work: Work, machine: Machine) -> Iterator[str]:
+    container = work.container
     image = _environments(machine).get(container.image)
     if image is None:
-        yield f'task "{task.name}": the image "{container.image}" is not built by this project'
+        yield f'{work}: the image "{container.image}" is not built by this project'
         return
-    yield from problems(task, container, image)
+    yield from problems(work, image)
+    yield from secret_problems(work, machine.user_home)
     for secret in container.secrets:
-        file = expanded(secret.file, machine.user_home)
-        words = f'task "{task.name}": the file "{secret.file}" of secret "{secret.name}"'
-        if not file.is_file():
-            yield f"{words} is missing"
-        elif not os.access(file, os.R_OK):
-            yield f"{words} is not readable"
         place = Path(os.path.normpath(secret.remote_path))
         if place.is_absolute() and os.path.lexists(place):
-            yield f'task "{task.name}": secret "{secret.name}" cannot be at "{place}": that exists'
-
-
-def _container(task: TaskPlan) -> ContainerPlan:
-    if task.container is None:  # the runner gives us RunCommand steps only
-        raise TypeError(task.step)
-    return task.container
+            yield f'{work}: secret "{secret.name}" cannot be at "{place}": that exists'
 
 
 class LocalLauncher:
@@ -140,6 +148,9 @@ class LocalLauncher:
         """What is other here than in a container."""
         return self._notes
 
+    def close(self) -> None:
+        """Nothing is held between attempts."""
+
     async def run(self, attempt: Attempt, output: Callable[[bytes], None]) -> Exit:
         """Run the attempt in a copy of the image's source, and remove all of it again."""
         if self._secrets is None:
@@ -148,12 +159,14 @@ class LocalLauncher:
         taken = []
         temporary = None
         try:
-            for secret in _container(attempt.task).secrets:
+            temporary = Path(tempfile.mkdtemp(prefix="liminal-"))
+            attempt.folder.mkdir(mode=0o700)
+            write_record(attempt.folder / ATTEMPT_RECORD, _record(temporary))
+            for secret in attempt.work.container.secrets:
                 if Path(secret.remote_path).is_absolute():
                     await self._secrets.take(secret)
                     taken.append(secret)
-            temporary = Path(tempfile.mkdtemp(prefix="liminal-"))
-            if await self._make_folder(attempt, temporary):
+            if await self._make_folder(attempt):
                 ended = await self._run_process(attempt, temporary, output)
             else:
                 ended = Exit(status=None, reason="ended before it began")
@@ -174,12 +187,13 @@ class LocalLauncher:
             left_behind=ended.left_behind + left,
         )
 
-    async def _make_folder(self, attempt: Attempt, temporary: Path) -> bool:
+    async def _make_folder(self, attempt: Attempt) -> bool:
         """Make the working directory; says whether it is complete, or nobody needs it any more."""
-        container = _container(attempt.task)
-        attempt.folder.mkdir(mode=0o700)
-        write_record(attempt.folder / PROCESS_RECORD, {"temporary": str(temporary)})
+        container = attempt.work.container
         _output_file(attempt).touch()
+        for name, content in attempt.files.items():
+            _files_folder(attempt).mkdir(mode=0o700, exist_ok=True)
+            (_files_folder(attempt) / name).write_bytes(content)
         directory = _working_directory(attempt)
         loop = asyncio.get_running_loop()
         until = loop.time() + TURN_SECONDS
@@ -203,8 +217,8 @@ class LocalLauncher:
         process = start(arguments, _working_directory(attempt), env, output)
         pid = process.session
         write_record(
-            attempt.folder / PROCESS_RECORD,
-            {"pid": pid, "started": started_at(pid), "temporary": str(temporary)},
+            attempt.folder / ATTEMPT_RECORD,
+            {**_record(temporary), "pid": pid, "started": started_at(pid)},
         )
         ended = await finish(process, attempt.stop)
         left_behind: tuple[str, ...] = ()
@@ -221,7 +235,7 @@ class LocalLauncher:
         )
 
     def _environment(self, attempt: Attempt, temporary: Path) -> Mapping[str, str]:
-        image = _environments(self._machine)[_container(attempt.task).image]
+        image = _environments(self._machine)[attempt.work.container.image]
         env = {
             "env": "default",
             **_of_the_machine(self._machine.environ),
@@ -229,10 +243,13 @@ class LocalLauncher:
             **self._of_the_home,
             **attempt.env_vars,
             "LIMINAL_OUTPUT": str(_output_file(attempt)),
+            **({"LIMINAL_FILES": str(_files_folder(attempt))} if attempt.files else {}),
             "TMPDIR": str(temporary),
             "VIRTUAL_ENV": str(image.environment),
             "PYTHONUNBUFFERED": "1",
         }
+        if attempt.listen is not None:
+            env["LIMINAL_HOST"], env["LIMINAL_PORT"] = attempt.listen[0], str(attempt.listen[1])
         path = env.get("PATH", DEFAULT_PATH)
         env["PATH"] = f"{image.environment / 'bin'}{os.pathsep}{path}"
         if image.site is not None:
@@ -259,34 +276,17 @@ def _of_the_machine(environ: Mapping[str, str]) -> dict[str, str]:
     return passed
 
 
-def _of_the_home(file: Path) -> dict[str, str]:
-    """The KEY=VALUE lines of ``$LIMINAL_HOME/env``; comments and lines without ``=`` are not.
-
-    Raises:
-        RunError: it cannot be read, or a line of it is nothing that a process may be given.
-    """
-    try:
-        content = file.read_bytes()
-    except (FileNotFoundError, NotADirectoryError):
-        return {}
-    except OSError as error:
-        raise RunError(f'"{file}" cannot be read: {error.strerror}') from error
-    found = {}
-    for number, raw in enumerate(content.split(b"\n"), start=1):
-        try:
-            line = raw.decode("utf-8").strip()
-        except UnicodeDecodeError as error:
-            raise RunError(f'"{file}", line {number}: it is not UTF-8') from error
-        if "\0" in line:
-            raise RunError(f'"{file}", line {number}: it holds a NUL character')
-        name, equals, value = line.partition("=")
-        if equals and name.strip() and not line.startswith("#"):
-            found[name.strip()] = value
-    return found
-
-
 def _working_directory(attempt: Attempt) -> Path:
     return attempt.folder / "source"
+
+
+def _record(temporary: Path) -> dict[str, object]:
+    """What the next run must know: the folder, then pid (of the session too) and its start."""
+    return {"runner": "local", "temporary": str(temporary)}
+
+
+def _files_folder(attempt: Attempt) -> Path:
+    return attempt.folder / "files"
 
 
 def _output_file(attempt: Attempt) -> Path:

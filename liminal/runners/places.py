@@ -11,38 +11,65 @@ from pathlib import Path
 
 from liminal.errors import RunError
 from liminal.files import remove_tree
-from liminal.plan.dag import ContainerPlan, MountPlan, SecretPlan, TaskPlan
-from liminal.runners import LocalEnvironment, Machine
+from liminal.plan.dag import MountPlan, SecretPlan
+from liminal.runners import LocalEnvironment, Machine, Work
 
 RECORD = "links"
 """The file in a run's working folder that names the links made outside of it, one a line."""
 
 
-def problems(task: TaskPlan, container: ContainerPlan, image: LocalEnvironment) -> Iterator[str]:
-    """Why the task's mounts and secrets cannot be where it wants them; nothing is touched."""
+def problems(work: Work, image: LocalEnvironment) -> Iterator[str]:
+    """Why the mounts and secrets cannot be where they are wanted; nothing is touched."""
+    container = work.container
     mounts = [os.path.normpath(mount.path) for mount in container.mounts]
-    for mount, path in zip(container.mounts, mounts, strict=True):
-        if mount.source is None:
-            yield f'task "{task.name}": volume "{mount.volume}" is one that only Kubernetes mounts'
+    yield from volume_problems(work)
+    for path in mounts:
         if not Path(path).is_absolute():
-            yield from _inside(task, path, image.source)
+            yield from _inside(work, path, image.source)
+    for mount, path in zip(container.mounts, mounts, strict=True):
         if any(other != path and _is_under(path, other) for other in mounts):
-            yield f'task "{task.name}": "{mount.path}" lies inside another mount of the task'
+            yield f'{work}: "{mount.path}" lies inside another mount of the task'
     for secret in container.secrets:
         path = os.path.normpath(secret.remote_path)
         if not Path(path).is_absolute():
-            yield from _inside(task, path, image.source)
-        if any(_is_under(path, mount) for mount in mounts):
-            yield f'task "{task.name}": the secret "{secret.name}" would be written into a volume'
+            yield from _inside(work, path, image.source)
 
 
-def _inside(task: TaskPlan, path: str, source: Path) -> Iterator[str]:
+def volume_problems(work: Work, directory: str = "") -> Iterator[str]:
+    """What no runner of this machine can do about the volumes and secrets.
+
+    Args:
+        work: whose they are.
+        directory: where relative paths begin; empty where that is not known yet.
+    """
+    mounts = [os.path.normpath(Path(directory, one.path)) for one in work.container.mounts]
+    for mount in work.container.mounts:
+        if mount.source is None:
+            yield f'{work}: volume "{mount.volume}" is one that only Kubernetes mounts'
+    for secret in work.container.secrets:
+        place = os.path.normpath(Path(directory, secret.remote_path))
+        if any(_is_under(place, mount) for mount in mounts):
+            yield f'{work}: the secret "{secret.name}" would be written into a volume'
+
+
+def secret_problems(work: Work, user_home: Path) -> Iterator[str]:
+    """Why the files of the secrets cannot be read."""
+    for secret in work.container.secrets:
+        file = expanded(secret.file, user_home)
+        words = f'{work}: the file "{secret.file}" of secret "{secret.name}"'
+        if not file.is_file():
+            yield f"{words} is missing"
+        elif not os.access(file, os.R_OK):
+            yield f"{words} is not readable"
+
+
+def _inside(work: Work, path: str, source: Path) -> Iterator[str]:
     parts = Path(path).parts
     if not parts or parts[0] == "..":
-        yield f'task "{task.name}": "{path}" is not inside the working directory'
+        yield f'{work}: "{path}" is not inside the working directory'
     for depth in range(1, len(parts)):
         if source.joinpath(*parts[:depth]).is_symlink():
-            yield f'task "{task.name}": "{path}" leads through a symlink of the image'
+            yield f'{work}: "{path}" leads through a symlink of the image'
             return
 
 

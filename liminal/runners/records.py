@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-PROCESS_RECORD = "process.json"
+ATTEMPT_RECORD = "attempt.json"
 """The file in an attempt's folder that tells the next run what to end and remove, should this one
-be killed: pid (of the session too), started (seconds since the epoch), temporary (a folder)."""
+be killed: runner (which wrote it, and understands the rest)."""
 
 
 def write_record(path: Path, content: Mapping[str, object]) -> None:

@@ -5,31 +5,33 @@ import contextlib
 import errno
 import io
 import json
-import shlex
 import signal
 import socket
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from typing import cast
 
 from liminal.errors import ServerError
-from liminal.model import TriggerRule
-from liminal.plan.dag import ContainerPlan, TaskPlan
+from liminal.plan.dag import ContainerPlan
 from liminal.plan.services import ServicePlan
-from liminal.plugins import Plugins
-from liminal.runners import Attempt, Machine, Stop
+from liminal.plugins import PluginError, Plugins
+from liminal.runners import Attempt, LauncherType, Machine, Stop, Work
 from liminal.runners.embedded.folder import RECORD, RunFolder, make_folder, prune, release
 from liminal.runners.embedded.lines import LINE_LIMIT
 from liminal.runners.embedded.recovery import recover
 from liminal.runners.records import write_record
-from liminal.steps import RunCommand
 
-EXECUTOR = "local"
 GRACE_SECONDS = 30.0
 """What a service gets to finish its requests; its own patience is a little shorter."""
 
 READY = b"liminal_serving: ready on "
-"""How the line begins by which the serving application says that it answers, and where."""
+"""How the line begins by which the serving application says that it answers."""
+
+_COMMAND = (
+    'exec python -m liminal_serving --config "$LIMINAL_FILES/service.json"'
+    ' --host "$LIMINAL_HOST" --port "$LIMINAL_PORT"'
+)
 
 _PORT_TAKEN = 6
 """The serving application's exit status when somebody else listens on its port."""
@@ -83,28 +85,26 @@ async def _serve(
     now: datetime,
     told: Told,
 ) -> None:
-    for words in await recover(machine.home):  # it may hold the port
+    for words in await recover(machine, plugins):  # it may hold the port
         told.notice(words)
-    _check_free(*address)
-    task = _as_task(plan)
-    launcher = plugins.load("liminal.runners", EXECUTOR).prepare([task], machine)
+    address = _free(*address)
+    work = _work(plan)
+    launcher = _launcher_type(machine.engine, plugins).prepare([work], machine)
     for words in launcher.notes:
         told.notice(words)
     pipeline = f"service-{plan.service}"
     folder = make_folder(machine.home, plan.app, pipeline, now)
     state = "failed"
     try:
-        configuration = folder.path / "service.json"
-        configuration.write_text(json.dumps(dict(plan.configuration)), encoding="utf-8")
         write_record(folder.path / RECORD, _record(plan, "running"))
         stop = Stop(leader_only=True)
-        lines = _Lines(told)
+        lines = _Lines(told, address)
         with _signals(stop):
             attempt = Attempt(
-                task=task,
+                work=work,
                 copy=None,
                 number=1,
-                command=_command(str(configuration), address),
+                command=_COMMAND,
                 env_vars={
                     **plan.env_vars,
                     "LIMINAL_RUN_ID": folder.run_id,
@@ -114,12 +114,15 @@ async def _serve(
                 folder=folder.work / "service",
                 machine=machine,
                 stop=stop,
+                files={"service.json": json.dumps(dict(plan.configuration)).encode()},
+                listen=address,
             )
             ended = await launcher.run(attempt, lines.take)
         lines.end()
         if stop.asked and ended.status == 0:
             state = "success"
     finally:
+        launcher.close()
         _end(folder, plan, state, told)
         prune(machine.home, plan.app, pipeline)
     if ended.status == _PORT_TAKEN:
@@ -131,6 +134,16 @@ async def _serve(
         )
     if not stop.asked:
         raise ServerError(f'service "{plan.service}" ended by itself')
+
+
+def _launcher_type(engine: str, plugins: Plugins) -> LauncherType:
+    """What runs a service in an image that this engine built: the runner of the same name."""
+    try:
+        return cast(LauncherType, plugins.load("liminal.runners", engine))
+    except PluginError as problem:
+        raise ServerError(f'nothing here runs what the engine "{engine}" built: {problem}') from (
+            problem
+        )
 
 
 def _record(plan: ServicePlan, state: str) -> dict[str, object]:
@@ -147,40 +160,28 @@ def _end(folder: RunFolder, plan: ServicePlan, state: str, told: Told) -> None:
         told.notice(f"left behind: {words}")
 
 
-def _as_task(plan: ServicePlan) -> TaskPlan:
-    """The service in the words of a launcher: a command in an image, with all that is around it."""
-    return TaskPlan(
+def _work(plan: ServicePlan) -> Work:
+    return Work(
+        kind="service",
         name=plan.service,
-        type="service",
-        executor=EXECUTOR,
-        executor_settings={},
-        depends_on=(),
-        trigger_rule=TriggerRule.ALWAYS,
-        retries=0,
-        retry_delay_minutes=0,
-        timeout_minutes=None,
-        when=None,
-        copies=({},),
-        outputs=(),
-        variables={},
-        step=RunCommand(command=""),
         container=ContainerPlan(
-            image=plan.image, env_vars=plan.env_vars, mounts=plan.mounts, secrets=plan.secrets
+            image=plan.image,
+            env_vars=plan.env_vars,
+            mounts=plan.mounts,
+            secrets=plan.secrets,
+            resources=plan.resources,
         ),
     )
-
-
-def _command(configuration: str, address: tuple[str, int]) -> str:
-    host, port = address
-    words = ["python", "-m", "liminal_serving", "--config", configuration]
-    return "exec " + shlex.join([*words, "--host", host, "--port", str(port)])
 
 
 class _Lines:
     """Takes output as it comes, and passes it on by lines; a very long one comes in pieces."""
 
-    def __init__(self, told: Told) -> None:
+    def __init__(self, told: Told, address: tuple[str, int]) -> None:
+        host, port = address
         self._told = told
+        # Where it listens in a container says nothing to who asks it.
+        self._url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
         self._rest = bytearray()
 
     def take(self, data: bytes) -> None:
@@ -201,7 +202,7 @@ class _Lines:
         line = bytes(self._rest)
         self._rest.clear()
         if line.startswith(READY):
-            self._told.ready(line.removeprefix(READY).decode(errors="replace").strip())
+            self._told.ready(self._url)
         else:
             self._told.output(line)
 
@@ -224,13 +225,18 @@ def _signals(stop: Stop) -> Iterator[None]:
             loop.remove_signal_handler(number)
 
 
-def _check_free(host: str, port: int) -> None:
-    """Says that a port is taken before anything is started."""
+def _free(host: str, port: int) -> tuple[str, int]:
+    """The host and the port, or for port 0 one that is free: told before anything is started.
+
+    Raises:
+        ServerError: it is taken, or no address of this machine.
+    """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listener.bind((host, port))
+            return host, int(listener.getsockname()[1])
         except OverflowError as problem:
             raise ServerError(f"{port} is not a port") from problem
         except OSError as problem:

@@ -8,6 +8,8 @@
     passwords.json    user -> password, made once; 0600
     migration.json    which version of Airflow the database was brought to
     server.json       what runs, for ``stop``, ``status`` and the next ``start``
+    dags/             DAGs that somebody wrote by hand, beside the deployed ones
+    bundles/          Airflow's copies of the deployed loaders, one folder a version
     lock              held as long as the supervisor lives
     logs/             of the tasks, by DAG and run; of the server's parts under logs/server
 """
@@ -62,6 +64,16 @@ class ServerFolder:
         return self.path / "lock"
 
     @property
+    def dags(self) -> Path:
+        """DAGs that somebody wrote by hand; those of ``liminal deploy`` are in the home's."""
+        return self.path / "dags"
+
+    @property
+    def bundles(self) -> Path:
+        """Where Airflow keeps versions of what was deployed; by default a folder under /tmp."""
+        return self.path / "bundles"
+
+    @property
     def logs(self) -> Path:
         """The logs of tasks, as Airflow lays them out."""
         return self.path / "logs"
@@ -81,7 +93,8 @@ def make_folder(home: Home) -> ServerFolder:
     try:
         made = not home.path.is_dir()
         make_private_folder(folder.log("supervisor").parent)
-        make_private_folder(home.dags)
+        for path in (home.dags, folder.dags, folder.bundles):
+            make_private_folder(path)
         # An older home may be open to others, who would find what tasks write to their logs.
         folder.path.chmod(PRIVATE_FOLDER)
         if made or home.path.stat().st_mode & 0o077:

@@ -34,16 +34,23 @@ def settings(folder: ServerFolder, dags: Path, port: int, secrets: Secrets) -> S
     Source: Airflow 3.3, config_templates/config.yml; each is there for a reason that was measured.
     """
     url = f"http://{HOST}:{port}"
-    bundle = {
-        "name": "liminal",
-        "classpath": "airflow.dag_processing.bundles.local.LocalDagBundle",
-        "kwargs": {"path": str(dags)},
-    }
+    bundles = [
+        {
+            "name": "liminal",
+            "classpath": "liminal.runners.airflow.bundle.ReleaseBundle",
+            "kwargs": {"folder": str(dags)},
+        },
+        {
+            "name": "by-hand",
+            "classpath": "airflow.dag_processing.bundles.local.LocalDagBundle",
+            "kwargs": {"path": str(folder.dags)},
+        },
+    ]
     return {
         "core": {
             "executor": "LocalExecutor",
             "parallelism": str(PARALLELISM),
-            "dags_folder": str(dags),
+            "dags_folder": str(folder.dags),
             "load_examples": "False",
             "dags_are_paused_at_creation": "False",
             "auth_manager": "airflow.api_fastapi.auth.managers.simple.simple_auth_manager."
@@ -84,7 +91,8 @@ def settings(folder: ServerFolder, dags: Path, port: int, secrets: Secrets) -> S
             "task_instance_heartbeat_timeout": "60",
         },
         "dag_processor": {
-            "dag_bundle_config_list": json.dumps([bundle]),
+            "dag_bundle_config_list": json.dumps(bundles),
+            "dag_bundle_storage_path": str(folder.bundles),
             # A new file is found after both: the look at the clock, and the bundle's own time.
             "bundle_refresh_check_interval": "1",
             "refresh_interval": "2",

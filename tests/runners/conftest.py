@@ -1,11 +1,13 @@
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+import docker_parts
 import runner_plans
 
 
@@ -20,3 +22,36 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def bench(tmp_path: Path, environment: Path) -> runner_plans.Bench:
     return runner_plans.bench(tmp_path, environment)
+
+
+@pytest.fixture(scope="session")
+def reference(require: docker_parts.Require, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """An image as Liminal's docker engine builds one, with what `bench` has at its source."""
+    docker_parts.find_engine(require)
+    folder = tmp_path_factory.mktemp("image") / "context"
+    return docker_parts.build(folder, "liminal-test-runners", runner_plans.SOURCE)
+
+
+@pytest.fixture(params=["local", "docker"])
+def any_bench(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[runner_plans.Bench]:
+    """The same pipelines give the same results on each engine."""
+    environment = request.getfixturevalue("environment")
+    if request.param == "local":
+        yield runner_plans.bench(tmp_path, environment)
+        return
+    reference = request.getfixturevalue("reference")
+    bench = runner_plans.bench(tmp_path, environment, reference=reference)
+    yield bench
+    left = docker_parts.containers(bench.machine.home.path)
+    docker_parts.remove_all(bench.machine.home.path)
+    assert left == []
+
+
+@pytest.fixture
+def docker_bench(tmp_path: Path, environment: Path, reference: str) -> Iterator[runner_plans.Bench]:
+    """The machine with a Docker engine; nothing of a test may stay there."""
+    bench = runner_plans.bench(tmp_path, environment, reference=reference)
+    yield bench
+    left = docker_parts.containers(bench.machine.home.path)
+    docker_parts.remove_all(bench.machine.home.path)
+    assert left == []

@@ -9,12 +9,16 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+from docker_parts import Container
+
 from liminal.home import Home
+from liminal.images.built import BuiltImage
 from liminal.metrics.log import Log
-from liminal.model import Condition, Deferred, Placeholder, Text, TriggerRule
+from liminal.model import Condition, Deferred, Placeholder, Resources, Setting, Text, TriggerRule
 from liminal.plan.dag import ContainerPlan, MountPlan, PipelinePlan, SecretPlan, TaskPlan
 from liminal.plugins import Plugins
 from liminal.runners import Machine
+from liminal.runners.docker import DockerRunner
 from liminal.runners.embedded.events import Event, RunResult
 from liminal.runners.embedded.preparation import Request
 from liminal.runners.embedded.run import run
@@ -23,8 +27,13 @@ from liminal.steps import CallOperator, ReportMetrics, RunCommand, Step
 
 NOW = datetime(2026, 3, 1, 12, 30, 5, 123456, tzinfo=timezone.utc)
 PLUGINS = Plugins(
-    {"liminal.runners": {"local": lambda: LocalRunner}, "liminal.metrics": {"log": lambda: Log}}
+    {
+        "liminal.runners": {"local": lambda: LocalRunner, "docker": lambda: DockerRunner},
+        "liminal.metrics": {"log": lambda: Log},
+    }
 )
+SOURCE = {"greet.py": "print('hello from the image')\n"}
+"""The files of the image ``img``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +79,8 @@ def task(
     when: Condition | None = None,
     copies: tuple[Mapping[str, str], ...] = ({},),
     outputs: tuple[str, ...] = (),
+    settings: Mapping[str, Setting] | None = None,
+    resources: Resources | None = None,
 ) -> TaskPlan:
     """A task that runs a command, or does the step."""
     container = ContainerPlan(
@@ -77,12 +88,13 @@ def task(
         env_vars={key: text(value) for key, value in (env_vars or {}).items()},
         mounts=mounts,
         secrets=secrets,
+        resources=resources or Resources(),
     )
     return TaskPlan(
         name=name,
         type="python",
         executor=executor,
-        executor_settings={},
+        executor_settings=settings or {},
         depends_on=depends_on,
         trigger_rule=rule,
         retries=retries,
@@ -167,26 +179,53 @@ class Bench:
         ]
 
 
-def bench(folder: Path, environment: Path, environ: Mapping[str, str] | None = None) -> Bench:
-    """A machine whose home is in that folder, with one image ``img``."""
+def _environ() -> dict[str, str]:
+    return {name: os.environ[name] for name in ("PATH", "DOCKER_HOST") if name in os.environ}
+
+
+def shared(folder: Path, path: str = "shared") -> MountPlan:
+    """A folder that commands find at ``shared``, whatever runs them."""
+    return MountPlan(volume="shared", source=str(folder), path=path, read_only=False)
+
+
+def bench(
+    folder: Path,
+    environment: Path,
+    environ: Mapping[str, str] | None = None,
+    reference: str | None = None,
+) -> Bench:
+    """A machine whose home is in that folder, with one image ``img``.
+
+    Args:
+        folder: for all that it has.
+        environment: of the image, for processes.
+        environ: of the command; by default one with a PATH alone.
+        reference: of the image on a Docker engine, which is then the one for tasks.
+    """
     source = folder / "img"
     source.mkdir(exist_ok=True)
-    (source / "greet.py").write_text("print('hello from the image')\n")
+    for name, content in SOURCE.items():
+        (source / name).write_text(content)
+    images: dict[str, Mapping[str, BuiltImage]] = {
+        "local": {"img": Image(name="img", source=source, environment=environment)}
+    }
+    if reference is not None:
+        images["docker"] = {"img": Container(name="img", reference=reference)}
     machine = Machine(
         home=Home(folder / "home"),
-        images={"local": {"img": Image(name="img", source=source, environment=environment)}},
-        engine="local",
-        environ=environ if environ is not None else {"PATH": os.environ["PATH"]},
+        images=images,
+        engine="local" if reference is None else "docker",
+        environ=environ if environ is not None else _environ(),
         user_home=folder,
     )
     return Bench(machine, [])
 
 
 if __name__ == "__main__":
-    # A run in a process of its own, for tests that kill it: FOLDER ENVIRONMENT PLAN, where PLAN is
-    # Python for a PipelinePlan.
-    folder, environment, expression = sys.argv[1:4]
-    here = bench(Path(folder), Path(environment))
+    # A run in a process of its own, for tests that kill it: FOLDER ENVIRONMENT PLAN [REFERENCE],
+    # where PLAN is Python for a PipelinePlan.
+    folder, environment, expression, *reference = sys.argv[1:]
+    here = bench(Path(folder), Path(environment), reference=reference[0] if reference else None)
     request = Request(now=datetime.now(timezone.utc))
     pipeline = eval(expression)
     done = run(pipeline, request, here.machine, PLUGINS, lambda event: print(event, flush=True))

@@ -246,7 +246,7 @@ def test_the_last_runs_are_kept_with_how_they_ended(parrot: Path, tmp_path: Path
 def test_a_line_without_end_comes_in_pieces_and_costs_no_more_than_its_length() -> None:
     taken: list[bytes] = []
     ready: list[str] = []
-    lines = _Lines(Told(output=taken.append, ready=ready.append, notice=print))
+    lines = _Lines(Told(output=taken.append, ready=ready.append, notice=print), ("127.0.0.1", 80))
     lines.take(b"short\r\n" + READY[:5])
     lines.take(READY[5:] + b"http://x\nrest")
     began = time.process_time()
@@ -255,7 +255,7 @@ def test_a_line_without_end_comes_in_pieces_and_costs_no_more_than_its_length() 
     assert time.process_time() - began < 5
     assert len(taken) > 700
     lines.end()
-    assert ready == ["http://x"]
+    assert ready == ["http://127.0.0.1:80"]
     assert taken[0] == b"short\r\n"
     assert all(len(one) <= LINE_LIMIT + 1 for one in taken)
     whole = b"".join(one.removesuffix(b"\n") for one in taken[1:])

@@ -189,7 +189,7 @@ def wait_until(holds: Callable[[], object], seconds: float, what: str) -> None:
 
 
 def write_dags(home: Path) -> None:
-    folder = home / "dags"
+    folder = home / "airflow" / "dags"
     folder.mkdir(parents=True, exist_ok=True)
     for name, text in DAGS.items():
         (folder / f"{name}.py").write_text(text)

@@ -147,9 +147,9 @@ def test_ctrl_c_leaves_a_followed_run_going(server: Server) -> None:
 
 def test_a_new_pipeline_is_there_within_5_seconds_and_not_paused(server: Server) -> None:
     api = open_api(Home(server.home))
-    text = (server.home / "dags" / "many.py").read_text()
+    text = (server.home / "airflow" / "dags" / "many.py").read_text()
     began = time.monotonic()
-    (server.home / "dags" / "new.py").write_text(text.replace('"many"', '"new"'))
+    (server.home / "airflow" / "dags" / "new.py").write_text(text.replace('"many"', '"new"'))
     while api.params("new") is None:
         assert time.monotonic() - began < 20
         time.sleep(0.1)
@@ -160,7 +160,7 @@ def test_a_new_pipeline_is_there_within_5_seconds_and_not_paused(server: Server)
 
 
 def test_status_tells_pipelines_and_files_that_do_not_load(server: Server) -> None:
-    (server.home / "dags" / "broken.py").write_text("# airflow dag\nraise ValueError('oh no')\n")
+    (server.home / "airflow" / "dags" / "broken.py").write_text("# airflow dag\nraise ValueError('oh no')\n")
     wait_until(lambda: server.status()["import_errors"], 30, "the import error")
     told = server.status()
     assert told["server"]["state"] == "ready"
@@ -170,7 +170,7 @@ def test_status_tells_pipelines_and_files_that_do_not_load(server: Server) -> No
     text = server.liminal("status").stdout
     assert "server: ready on http://127.0.0.1:" in text
     assert "failed to load broken.py" in text
-    (server.home / "dags" / "broken.py").unlink()
+    (server.home / "airflow" / "dags" / "broken.py").unlink()
 
 
 def test_logs_of_the_server(server: Server) -> None:

@@ -24,8 +24,9 @@ def test_settings_survive_airflows_file_also_with_percent_signs(tmp_path: Path) 
     parser = configparser.ConfigParser()
     parser.read_string(text)
     assert parser["database"]["sql_alchemy_conn"] == f"sqlite:///{home.path}/airflow/airflow.db"
-    (bundle,) = json.loads(parser["dag_processor"]["dag_bundle_config_list"])
-    assert bundle["kwargs"] == {"path": str(home.dags)}
+    deployed, by_hand = json.loads(parser["dag_processor"]["dag_bundle_config_list"])
+    assert deployed["kwargs"] == {"folder": str(home.dags)}
+    assert by_hand["kwargs"] == {"path": str(folder.dags)}
     assert parser["core"]["simple_auth_manager_all_admins"] == "False"
     assert parser["api"]["host"] == "127.0.0.1"
 

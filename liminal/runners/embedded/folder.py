@@ -20,6 +20,7 @@ from pathlib import Path
 from liminal.errors import RunError
 from liminal.files import remove_tree
 from liminal.home import Home
+from liminal.runners.records import ATTEMPT_RECORD
 
 KEPT_RUNS = 20
 """Runs of a pipeline that are kept."""
@@ -85,13 +86,41 @@ def release(folder: RunFolder) -> tuple[str, ...]:
     """Remove what a run needs only while it goes on; says what could not be removed."""
     left: tuple[str, ...] = ()
     try:
-        remove_tree(folder.work)
+        if remove_work(folder.path):  # else the next run tries again
+            (folder.path / "lock").unlink(missing_ok=True)
     except OSError as error:
         left = (f'folder "{folder.work}": {error.strerror}',)
-    if not left:  # else the next run tries again
-        (folder.path / "lock").unlink(missing_ok=True)
     os.close(folder.lock)
     return left
+
+
+def attempts(run: Path) -> tuple[Path, ...]:
+    """The folders of the run's attempts that left a record, by name."""
+    return tuple(file.parent for file in sorted((run / "work").glob(f"*/{ATTEMPT_RECORD}")))
+
+
+def remove_work(run: Path) -> bool:
+    """Remove the run's working folder, but not an attempt's record that somebody still needs.
+
+    Returns:
+        Whether all of it is gone.
+
+    Raises:
+        OSError: something could not be removed.
+    """
+    kept = set(attempts(run))
+    work = run / "work"
+    if not kept:
+        remove_tree(work)
+        return True
+    for one in work.iterdir():
+        if one in kept:
+            continue
+        if one.is_dir() and not one.is_symlink():
+            remove_tree(one)
+        else:
+            one.unlink()
+    return False
 
 
 def earlier_runs(home: Home, app: str, pipeline: str) -> tuple[Path, ...]:

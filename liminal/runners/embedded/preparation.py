@@ -9,7 +9,7 @@ from liminal.errors import RunError, UsageError
 from liminal.home import Home
 from liminal.plan.dag import PipelinePlan, TaskPlan
 from liminal.plugins import PluginError, Plugins, UnknownType
-from liminal.runners import Launcher, LauncherType, Machine
+from liminal.runners import Launcher, LauncherType, Machine, Work
 from liminal.runners.embedded.folder import earlier_runs
 from liminal.runners.embedded.macros import macros
 from liminal.runners.embedded.outputs import output_names, read_outputs
@@ -233,6 +233,18 @@ def find_launchers(
     return {
         task.name: launcher
         for executor, its_tasks in by_executor.items()
-        for launcher in [types[executor].prepare(its_tasks, machine)]
+        for launcher in [types[executor].prepare([*map(work_of, its_tasks)], machine)]
         for task in its_tasks
     }
+
+
+def work_of(task: TaskPlan) -> Work:
+    """What a launcher needs to know of the task."""
+    if task.container is None:  # `find_launchers` takes RunCommand steps only
+        raise TypeError(task.step)
+    return Work(
+        kind="task",
+        name=task.name,
+        container=task.container,
+        settings=task.executor_settings,
+    )

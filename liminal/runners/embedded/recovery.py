@@ -1,88 +1,77 @@
-"""What a killed run left behind: its processes, working copies and secrets, ended and removed."""
+"""What a killed run left behind, ended and removed: each runner knows its own."""
 
-import asyncio
-import os
-import signal
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from liminal.files import remove_tree
-from liminal.home import Home
-from liminal.runners.embedded.folder import RECORD, abandoned
-from liminal.runners.places import remove_recorded
-from liminal.runners.processes import (
-    describe,
-    having,
-    members,
-    session_of,
-    signal_session,
-    started_at,
-)
-from liminal.runners.records import PROCESS_RECORD, read_record, write_record
-
-GRACE_SECONDS = 3.0
-"""How long what a killed run left running may take to end, before it is killed."""
-
-_SAME_START_SECONDS = 2.0
-"""Two start times that are that close are one: they are computed from ticks of a clock."""
+from liminal.plugins import PluginError, Plugins
+from liminal.runners import Abandoned, LauncherType, Machine, Recovered
+from liminal.runners.embedded.folder import RECORD, abandoned, attempts, remove_work
+from liminal.runners.records import ATTEMPT_RECORD, read_record, write_record
 
 
-async def recover(home: Home) -> tuple[str, ...]:
+async def recover(machine: Machine, plugins: Plugins) -> tuple[str, ...]:
     """Clean up after every run whose command is dead.
 
     Returns:
         What was found, in words.
     """
-    with abandoned(home) as runs:
-        return tuple([words for run in runs for words in await _recover(run)])
+    with abandoned(machine.home) as runs:
+        return tuple([words for run in runs for words in await _recover(run, machine, plugins)])
 
 
-async def _recover(run: Path) -> list[str]:
+async def _recover(run: Path, machine: Machine, plugins: Plugins) -> list[str]:
     record = read_record(run / RECORD)
-    attempts = [read_record(file) for file in sorted((run / "work").glob(f"*/{PROCESS_RECORD}"))]
     # A run that ended by itself but could not remove all is not one that was killed.
     killed = record.get("state", "running") == "running"
     what = record.get("service", f"run {run.name} of pipeline {run.parent.name}")
     told = [f"{what} was killed"] if killed else []
-    told += [f"ended {words} of it" for words in await _end(run, attempts)]
-    remove_recorded(run / "work")
+    for runner, folders in _by_runner(run).items():
+        left = await _ask(runner, run, tuple(folders.values()), machine, plugins)
+        told += [f"{words} of {'it' if killed else what}" for words in left.done]
+        told += [f"what {what} left could not be removed: {words}" for words in left.left]
+        if not left.left:
+            told += _remove(list(folders), what)
     try:
-        for attempt in attempts:
-            if "temporary" in attempt:
-                remove_tree(Path(attempt["temporary"]))
-        remove_tree(run / "work")
         if killed:
             write_record(run / RECORD, {**record, "state": "killed"})
-        (run / "lock").unlink(missing_ok=True)
+        if remove_work(run):
+            (run / "lock").unlink(missing_ok=True)
     except OSError as error:
-        return [*told, f"what run {run.name} left could not be removed: {error}"]
+        return [*told, f"what {what} left could not be removed: {error}"]
     return told
 
 
-async def _end(run: Path, attempts: list[dict[str, Any]]) -> list[str]:
-    """End what still runs of it; the answer says what it was."""
-    sessions = {attempt["pid"] for attempt in attempts if _is_the_same(attempt)}
-    # A leader that is gone leaves a number that may be another's by now; the environment tells.
-    ours = {"LIMINAL_RUN_ID": run.name, "LIMINAL_PIPELINE": run.parent.name}
-    living = having(ours)
-    found = {session_of(pid) for pid in living} - {None, os.getsid(0)}
-    sessions |= {session for session in found if session is not None}
-    words = [describe(pid) for session in sorted(sessions) for pid in members(session)]
-    loop = asyncio.get_running_loop()
-    until = loop.time() + GRACE_SECONDS
-    for session in sessions:
-        signal_session(session, signal.SIGTERM)
-    while any(members(session) for session in sessions):
-        await asyncio.sleep(0.05)
-        if loop.time() > until:
-            for session in sessions:
-                signal_session(session, signal.SIGKILL)
-        if loop.time() > until + GRACE_SECONDS:
-            break
-    return words
+def _by_runner(run: Path) -> Mapping[str, Mapping[Path, Mapping[str, Any]]]:
+    """Runner -> folder of an attempt -> its record."""
+    found: dict[str, dict[Path, Mapping[str, Any]]] = {}
+    for folder in attempts(run):
+        record = read_record(folder / ATTEMPT_RECORD)
+        # A damaged record tells nothing; `local` finds its processes without, too.
+        found.setdefault(str(record.get("runner", "local")), {})[folder] = record
+    return found
 
 
-def _is_the_same(attempt: dict[str, Any]) -> bool:
-    now = started_at(attempt["pid"]) if "pid" in attempt else None
-    then = attempt.get("started")
-    return now is not None and then is not None and abs(now - then) < _SAME_START_SECONDS
+async def _ask(
+    runner: str,
+    run: Path,
+    records: tuple[Mapping[str, Any], ...],
+    machine: Machine,
+    plugins: Plugins,
+) -> Recovered:
+    try:
+        kind = cast(LauncherType, plugins.load("liminal.runners", runner))
+    except PluginError as problem:
+        return Recovered(left=(str(problem),))
+    return await kind.recover(Abandoned(run=run, records=records), machine)
+
+
+def _remove(folders: list[Path], what: str) -> list[str]:
+    told = []
+    for folder in folders:
+        try:
+            remove_tree(folder)
+        except OSError as error:
+            told.append(f"what {what} left could not be removed: {error}")
+    return told

@@ -91,6 +91,8 @@ async def _run(
             with _time_limit(plan, halt):
                 await scheduler.drive(context)
         finally:
+            for launcher in set(ready.launchers.values()):
+                launcher.close()
             left = await asyncio.to_thread(release, folder)
         result = _result(context, scheduler, left)
         _write_end(folder, result, emit)
@@ -113,7 +115,7 @@ async def _prepare(
     # The run's id is known only when its folder is made, and that only when all is well.
     values = values_of(plan, request, machine.environ, run_id="manual__")
     check_placeholders(plan, tasks, values, earlier)
-    for words in [*await recover(machine.home), *told]:
+    for words in [*await recover(machine, plugins), *told]:
         emit(Notice(message=words))
     launchers = find_launchers(tasks, machine, plugins)
     for words in dict.fromkeys(note for one in launchers.values() for note in one.notes):

@@ -227,7 +227,7 @@ def test_a_foreign_process_with_a_number_that_was_ours_is_left_alone(
         (run / "work" / "t-1").mkdir(parents=True)
         (run / "lock").touch()
         record = {"pid": foreign.pid, "started": 1.0, "temporary": str(tmp_path / "no")}
-        (run / "work" / "t-1" / "process.json").write_text(json.dumps(record))
+        (run / "work" / "t-1" / "attempt.json").write_text(json.dumps(record))
         bench = runner_plans.bench(tmp_path, environment)
         bench.run(plan(task("other")))
         assert foreign.poll() is None

@@ -1,4 +1,4 @@
-"""Whole runs, with real processes."""
+"""Whole runs, with real processes and real containers."""
 
 import json
 import threading
@@ -10,13 +10,14 @@ from typing import Any, ClassVar
 import psutil
 import pytest
 import runner_plans
-from runner_plans import Bench, end, operator, plan, start, task, text
+from runner_plans import Bench, end, operator, plan, shared, start, task, text
 
 from liminal.errors import RunError, UsageError
 from liminal.metrics.log import Log
 from liminal.model import Comparison, Condition, MetricsBackend, TriggerRule
 from liminal.origin import Origin
 from liminal.plugins import Plugins
+from liminal.runners.docker import DockerRunner
 from liminal.runners.embedded.events import (
     Event,
     Notice,
@@ -32,6 +33,11 @@ from liminal.runners.embedded.preparation import Request
 from liminal.runners.embedded.run import run
 from liminal.runners.embedded.states import RunState, TaskState
 from liminal.runners.local import LocalRunner
+
+
+@pytest.fixture
+def bench(any_bench: Bench) -> Bench:
+    return any_bench
 
 
 def states(result: RunResult) -> dict[str, str]:
@@ -82,11 +88,12 @@ def test_end_runs_last_whatever_it_depends_on(bench: Bench) -> None:
 
 def test_independent_tasks_run_side_by_side(bench: Bench, tmp_path: Path) -> None:
     """Each waits for the other's file, so neither ends if they do not run together."""
-    wait = "touch {0}/{1}; while [ ! -e {0}/{2} ]; do sleep 0.01; done"
+    wait = "touch shared/{0}; while [ ! -e shared/{1} ]; do sleep 0.01; done"
+    mounts = (shared(tmp_path),)
     result = bench.run(
         plan(
-            task("a", wait.format(tmp_path, "a", "b"), timeout=0.5),
-            task("b", wait.format(tmp_path, "b", "a"), timeout=0.5),
+            task("a", wait.format("a", "b"), timeout=0.5, mounts=mounts),
+            task("b", wait.format("b", "a"), timeout=0.5, mounts=mounts),
         ),
         parallel=2,
     )
@@ -94,18 +101,27 @@ def test_independent_tasks_run_side_by_side(bench: Bench, tmp_path: Path) -> Non
 
 
 def test_no_more_run_at_a_time_than_asked(bench: Bench, tmp_path: Path) -> None:
-    cmd = "touch {0}/{1}.here; ls {0} | grep -c here; sleep 0.05; rm {0}/{1}.here"
+    cmd = "cd shared; touch {0}.here; ls | grep -c here; sleep 0.5; rm {0}.here"
     names = [f"t{number}" for number in range(6)]
-    bench.run(plan(*[task(name, cmd.format(tmp_path, name)) for name in names]), parallel=2)
+    mounts = (shared(tmp_path),)
+    bench.run(plan(*[task(name, cmd.format(name), mounts=mounts) for name in names]), parallel=2)
     assert max(int(bench.lines(name)[0]) for name in names) == 2
 
 
 def test_one_failed_starts_before_the_others_are_done(bench: Bench, tmp_path: Path) -> None:
+    wait, mounts = "while [ ! -e shared/alarm ]; do sleep 0.01; done", (shared(tmp_path),)
     result = bench.run(
         plan(
             task("bad", "exit 1"),
-            task("slow", f"while [ ! -e {tmp_path}/alarm ]; do sleep 0.01; done", timeout=0.5),
-            task("alarm", f"touch {tmp_path}/alarm", "bad", "slow", rule=TriggerRule.ONE_FAILED),
+            task("slow", wait, timeout=0.5, mounts=mounts),
+            task(
+                "alarm",
+                "touch shared/alarm",
+                "bad",
+                "slow",
+                rule=TriggerRule.ONE_FAILED,
+                mounts=mounts,
+            ),
         )
     )
     assert states(result) == {"bad": "failed", "slow": "success", "alarm": "success"}
@@ -358,7 +374,7 @@ def test_a_metrics_backend_that_is_down_never_fails_the_run(bench: Bench) -> Non
     backends = tuple(MetricsBackend(name=kind, type=kind, origin=origin) for kind in kinds)
     plugins = Plugins(
         {
-            "liminal.runners": {"local": lambda: LocalRunner},
+            "liminal.runners": {"local": lambda: LocalRunner, "docker": lambda: DockerRunner},
             "liminal.metrics": {"log": lambda: Log, "down": lambda: Down, "buggy": lambda: Buggy},
         }
     )

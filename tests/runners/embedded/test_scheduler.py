@@ -14,7 +14,7 @@ from runner_plans import NOW, PLUGINS, bench, end, plan, task
 from liminal.model import Comparison, Condition, TriggerRule
 from liminal.plan.dag import PipelinePlan, TaskPlan
 from liminal.plugins import Plugins
-from liminal.runners import Attempt, Exit, Machine
+from liminal.runners import Abandoned, Attempt, Exit, Machine, Recovered, Work
 from liminal.runners.embedded.events import Event, TaskFinished, TaskStarted
 from liminal.runners.embedded.preparation import Request
 from liminal.runners.embedded.run import run
@@ -28,11 +28,17 @@ class Instant:
 
     notes = ()
 
-    def prepare(self, tasks: Sequence[TaskPlan], machine: Machine) -> "Instant":
+    def prepare(self, works: Sequence[Work], machine: Machine) -> "Instant":
         return self
 
+    async def recover(self, abandoned: Abandoned, machine: Machine) -> Recovered:
+        return Recovered()
+
+    def close(self) -> None:
+        pass
+
     async def run(self, attempt: Attempt, output: Callable[[bytes], None]) -> Exit:
-        for _ in range(len(attempt.task.name) % 3):
+        for _ in range(len(attempt.work.name) % 3):
             await asyncio.sleep(0)
         output(b"line\n")
         failing = attempt.number <= int(attempt.command)

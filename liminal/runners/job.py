@@ -1,0 +1,113 @@
+"""The process of a job (`liminal.runners.jobs`): runs one attempt by its launcher, and says how it ended.
+
+Run as ``python -m liminal.runners.job FOLDER``.
+"""  # noqa: E501 - the first line says what it is
+
+import asyncio
+import base64
+import os
+import signal
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, cast
+
+from liminal.errors import RunError
+from liminal.images.built import BuiltImage
+from liminal.images.engines.local.store import Store
+from liminal.plan.dag import ContainerPlan
+from liminal.plan.serial import decoded
+from liminal.plugins import PluginError, discover
+from liminal.runners import Attempt, Exit, LauncherType, Machine, Stop, Work
+from liminal.runners.embedded.lines import Output
+from liminal.runners.jobs import machine
+from liminal.runners.records import write_record
+
+GRACE_SECONDS = 4.0
+"""What a command gets between SIGTERM and SIGKILL: Airflow kills a task 5 s after it asked."""
+
+
+def main(folder: Path) -> None:
+    """Run the job of that folder."""
+    write_record(folder / "process.json", {"pid": os.getpid()})
+    record = decoded((folder / "job.json").read_bytes())
+    try:
+        ended = asyncio.run(_run(record, folder))
+    except (RunError, PluginError) as problem:
+        hint = f" ({problem.hint})" if isinstance(problem, RunError) and problem.hint else ""
+        _end(folder, Exit(status=None, reason=f"{problem}{hint}"), hopeless=_is_hopeless(problem))
+    else:
+        _end(folder, ended, hopeless=False)
+
+
+def _is_hopeless(problem: Exception) -> bool:
+    """Whether waiting would not help: an image that nobody built, not an engine that is down."""
+    return isinstance(problem, PluginError) or "is not built" in str(problem)
+
+
+def _end(folder: Path, ended: Exit, *, hopeless: bool) -> None:
+    write_record(
+        folder / "ended.json",
+        {
+            "reason": ended.reason,
+            "outputs": base64.b64encode(ended.outputs).decode(),
+            "notes": [*ended.notes, *(f"left behind: {one}" for one in ended.left_behind)],
+            "hopeless": hopeless,
+        },
+    )
+
+
+async def _run(record: Mapping[str, Any], folder: Path) -> Exit:
+    stop = Stop()
+    notes: list[str] = []
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        loop.add_signal_handler(number, stop.ask, GRACE_SECONDS)
+    container: ContainerPlan = record["container"]
+    work = Work(
+        kind="task", name=record["task"], container=container, settings=record["settings"] or {}
+    )
+    here = machine(_images(record["runner"], container.image))
+    kind = cast(LauncherType, discover().load("liminal.runners", record["runner"]))
+    launcher = kind.prepare([work], here)
+    output = Output(folder / "log", lambda _: None, notes.append)
+    (folder / "work").mkdir(mode=0o700, exist_ok=True)
+    try:
+        ended = await launcher.run(_attempt(record, work, folder, here, stop), output)
+    finally:
+        output.close()
+        launcher.close()
+    return Exit(
+        status=ended.status,
+        reason=ended.reason if ended.reason is None or not stop.asked else "stopped by Airflow",
+        outputs=ended.outputs,
+        notes=(*launcher.notes, *ended.notes, *notes),
+        left_behind=ended.left_behind,
+    )
+
+
+def _attempt(
+    record: Mapping[str, Any], work: Work, folder: Path, here: Machine, stop: Stop
+) -> Attempt:
+    return Attempt(
+        work=work,
+        copy=record["copy"],
+        number=record["number"],
+        command=record["command"],
+        env_vars=record["env_vars"],
+        folder=folder / "work" / "attempt",
+        machine=here,
+        stop=stop,
+    )
+
+
+def _images(runner: str, name: str) -> Mapping[str, Mapping[str, BuiltImage]]:
+    """The image as it was last built on this machine, where the engine keeps its images here."""
+    store = Store(machine().home.images)
+    current = store.current(name) if runner == "local" else None
+    image = store.read(name, current) if current is not None else None
+    return {"local": {name: image}} if image is not None else {}
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
