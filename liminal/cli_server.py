@@ -13,6 +13,7 @@ import click
 
 if TYPE_CHECKING:
     from liminal.commands import Here
+    from liminal.server.leftovers import Leftovers
     from liminal.server.record import ServerRecord
     from liminal.server.start import Machine, Wanted
 
@@ -90,16 +91,27 @@ def stop() -> None:
     from liminal import cli
     from liminal.server.stop import stop as stop_server
 
-    stopped = stop_server(cli._here().home, cli._say)
+    stopped = stop_server(_leftovers(cli._here()), cli._say)
     for words in stopped.found:
-        cli._say(f"ended {words}, which a killed server had left")
+        cli._say(f"{words}: a killed server had left it")
     cli._say("the server is stopped" if stopped.ran else "no server runs")
 
 
 def _machine(here: Here) -> Machine:
     from liminal.server.start import Machine, this_python
 
-    return Machine(home=here.home, environ=here.environ, python=this_python())
+    return Machine(
+        home=here.home,
+        environ=here.environ,
+        leftovers=_leftovers(here),
+        python=this_python(),
+    )
+
+
+def _leftovers(here: Here) -> Leftovers:
+    from liminal.server.leftovers import Leftovers
+
+    return Leftovers(here.machine({}, ""), here.plugins)
 
 
 def _services(path: str, engine: str, here: Here) -> list[Wanted]:

@@ -22,6 +22,9 @@ from liminal.server.settings import PART_VARIABLE, SERVER_VARIABLE
 
 API_SERVER = "api-server"
 
+JOB = "liminal.runners.job"
+"""A word of the command of a container task's job."""
+
 GRACE_SECONDS = 10.0
 """What tasks get to end what they started, and services to finish their requests."""
 
@@ -128,33 +131,6 @@ def end_strays(pids: Sequence[int]) -> tuple[str, ...]:
     return words
 
 
-def end_containers(home: Home) -> tuple[str, ...]:
-    """Removes the containers that the home's server started; says which they were, in words.
-
-    They carry the label ``liminal.server``, with the path of the home.
-    """
-    if not _docker_may_answer():
-        return ()
-    import docker
-    from docker.errors import DockerException
-
-    words = []
-    # What the requests library raises where nobody answers is an OSError.
-    with contextlib.suppress(DockerException, OSError):
-        client = docker.from_env(timeout=5)
-        label = f"liminal.server={home.path}"
-        for container in client.containers.list(all=True, filters={"label": label}):
-            with contextlib.suppress(DockerException):
-                container.remove(force=True)
-                words.append(f"container {container.name}")
-    return tuple(words)
-
-
-def _docker_may_answer() -> bool:
-    host = os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock")
-    return not host.startswith("unix://") or Path(host.removeprefix("unix://")).exists()
-
-
 def _ask(session: int) -> None:
     """SIGTERM to the leader, and to those that pass it on to a task: the workers below it.
 
@@ -214,9 +190,15 @@ def _ancestors() -> frozenset[int]:
 
 
 def _is_resumable(pid: int) -> bool:
-    """Whether it belongs to a container task, which the next attempt takes up again."""
+    """Whether it is, or belongs to, the job of a container task, which the next attempt takes up.
+
+    The command of a job has the variables of its task; those of services have another pipeline.
+    """
     try:
-        environ = psutil.Process(pid).environ()
+        process = psutil.Process(pid)
+        if JOB in process.cmdline():
+            return True
+        environ = process.environ()
     except (psutil.Error, OSError):
         return False
     pipeline = environ.get("LIMINAL_PIPELINE", "")

@@ -21,6 +21,7 @@ from liminal.server.ending import (
     strays,
 )
 from liminal.server.folder import ServerFolder, make_folder
+from liminal.server.leftovers import Leftovers
 from liminal.server.parts import Command
 from liminal.server.ports import choose_port, near_port
 from liminal.server.pulse import Pulse
@@ -60,11 +61,13 @@ class Machine:
     """What the server is started on and from.
 
     Attributes:
+        leftovers: ends what is left of a server.
         python: the interpreter that runs Liminal; Airflow is installed beside it.
     """
 
     home: Home
     environ: Mapping[str, str]
+    leftovers: Leftovers
     python: Path
 
 
@@ -154,7 +157,7 @@ def _run(
             log.replace(log.with_name(f"{log.name}.1"))
     tell(f"starting Airflow {version}")
     Supervisor(
-        home=machine.home,
+        leftovers=machine.leftovers,
         folder=folder,
         base=base,
         commands=[

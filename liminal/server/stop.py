@@ -7,17 +7,10 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from liminal.home import Home
 from liminal.runners.processes import describe
-from liminal.server.ending import (
-    end_containers,
-    end_parts,
-    end_strays,
-    kill_sessions,
-    recorded_sessions,
-    strays,
-)
+from liminal.server.ending import end_parts, recorded_sessions
 from liminal.server.folder import ServerFolder
+from liminal.server.leftovers import Leftovers
 from liminal.server.record import ServerRecord, is_same, read_server, supervisor, write_server
 
 PATIENCE_SECONDS = 16.0
@@ -39,14 +32,14 @@ class Stopped:
     found: tuple[str, ...]
 
 
-def stop(home: Home, tell: Callable[[str], None]) -> Stopped:
+def stop(leftovers: Leftovers, tell: Callable[[str], None]) -> Stopped:
     """Ends the server of this home and everything that it started.
 
     Args:
-        home: whose server.
+        leftovers: ends what is left in the end.
         tell: takes what happens, in words.
     """
-    folder = ServerFolder(home.airflow)
+    folder = ServerFolder(leftovers.machine.home.airflow)
     record = read_server(folder)
     ran = supervisor(folder) is not None
     if ran:
@@ -54,12 +47,9 @@ def stop(home: Home, tell: Callable[[str], None]) -> Stopped:
         _ask(folder, record)
         record = read_server(folder) or record
     sessions = recorded_sessions(record, folder)
-    found = [f"{name} ({describe(pid)})" for name, pid in sorted(sessions.items())]
+    found = [f"ended {name} ({describe(pid)})" for name, pid in sorted(sessions.items())]
     end_parts(sessions)
-    # Twice: what is ended may have started something the moment before.
-    for _ in range(2):
-        found += end_strays(strays(home))
-    found += end_containers(home)
+    found += leftovers.end(tell)
     if record is not None and (record.parts or record.state != "stopped"):
         final = "failed" if record.state == "failed" else "stopped"
         with contextlib.suppress(OSError):
@@ -85,6 +75,5 @@ def _ask(folder: ServerFolder, record: ServerRecord | None) -> None:
     ):
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
-        kill_sessions(())
         while supervisor(folder) is not None and time.monotonic() < until + 2:
             time.sleep(_POLL_SECONDS)

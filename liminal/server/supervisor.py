@@ -10,17 +10,10 @@ from types import FrameType
 from typing import Any
 
 from liminal.errors import Interrupted, ServerError
-from liminal.home import Home
 from liminal.server.database import last_lines
-from liminal.server.ending import (
-    API_SERVER,
-    end_containers,
-    end_parts,
-    end_strays,
-    kill_sessions,
-    strays,
-)
+from liminal.server.ending import API_SERVER, end_parts, end_strays, kill_sessions, strays
 from liminal.server.folder import ServerFolder
+from liminal.server.leftovers import Leftovers
 from liminal.server.parts import FAILURES, Command, Part
 from liminal.server.pulse import STALE_SECONDS, Beat, Pulse, answers
 from liminal.server.record import ServerRecord, write_server
@@ -45,7 +38,7 @@ class Supervisor:
     """A server that runs.
 
     Args:
-        home: whose.
+        leftovers: ends what is left in the end, and knows whose server it is.
         folder: the server's.
         base: what the record begins with.
         commands: Airflow's parts that always run, then the services.
@@ -58,7 +51,7 @@ class Supervisor:
     def __init__(
         self,
         *,
-        home: Home,
+        leftovers: Leftovers,
         folder: ServerFolder,
         base: ServerRecord,
         commands: Sequence[Command],
@@ -67,7 +60,8 @@ class Supervisor:
         last_job: int,
         tell: Callable[[str], None],
     ) -> None:
-        self._home = home
+        self._leftovers = leftovers
+        self._home = leftovers.machine.home
         self._folder = folder
         self._base = base
         self._parts = [Part(command) for command in commands]
@@ -261,9 +255,8 @@ class Supervisor:
 
         sessions = {part.name: part.session for part in self._parts if part.session is not None}
         end_parts(sessions, reap=reap, hurry=lambda: self._asked > 1)
-        end_strays(strays(self._home))
-        for words in end_containers(self._home):
-            self._tell(f"removed {words}")
+        for words in self._leftovers.end(self._tell):
+            self._tell(words)
         self._state = final
         self._parts = []
         self._write()

@@ -66,7 +66,7 @@ def test_a_killed_supervisor_leaves_the_run_going_and_stop_finds_everything(
     kill(own_server.pid("scheduler"))
     stopped = own_server.stop()
     assert stopped.returncode == 0
-    assert "which a killed server had left" in stopped.stderr
+    assert "a killed server had left it" in stopped.stderr
     assert own_server.processes() == []
 
 

@@ -160,7 +160,9 @@ def test_a_new_pipeline_is_there_within_5_seconds_and_not_paused(server: Server)
 
 
 def test_status_tells_pipelines_and_files_that_do_not_load(server: Server) -> None:
-    (server.home / "airflow" / "dags" / "broken.py").write_text("# airflow dag\nraise ValueError('oh no')\n")
+    (server.home / "airflow" / "dags" / "broken.py").write_text(
+        "# airflow dag\nraise ValueError('oh no')\n"
+    )
     wait_until(lambda: server.status()["import_errors"], 30, "the import error")
     told = server.status()
     assert told["server"]["state"] == "ready"

@@ -11,7 +11,10 @@ import pytest
 
 from liminal.errors import Interrupted, ServerError
 from liminal.home import Home
+from liminal.plugins import discover
+from liminal.runners import Machine
 from liminal.server.folder import make_folder
+from liminal.server.leftovers import Leftovers
 from liminal.server.parts import Command, Part
 from liminal.server.pulse import Beat, Pulse
 from liminal.server.record import ServerRecord, read_server, start_mark
@@ -36,7 +39,12 @@ def supervisor(tmp_path: Path, script: str, kind: str = "airflow") -> tuple[Supe
 
     return (
         Supervisor(
-            home=home,
+            leftovers=Leftovers(
+                Machine(
+                    home=home, images={}, engine="", environ=dict(os.environ), user_home=tmp_path
+                ),
+                discover(),
+            ),
             folder=folder,
             base=ServerRecord(
                 pid=os.getpid(),
