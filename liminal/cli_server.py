@@ -13,6 +13,7 @@ import click
 
 if TYPE_CHECKING:
     from liminal.commands import Here
+    from liminal.server.api import TaskRun
     from liminal.server.leftovers import Leftovers
     from liminal.server.record import ServerRecord
     from liminal.server.start import Machine, Wanted
@@ -202,17 +203,21 @@ def trigger(pipeline: str, variables: tuple[str, ...], wait: bool) -> int:
     here = cli._here()
     given = commands.parse_variables(variables)
     api = open_api(here.home)
-    conf = runs.configuration(given, runs.find_params(api, here.home, pipeline))
-    run_id = api.trigger(pipeline, conf)
+    details = runs.find_details(api, here.home, pipeline)
+    run_id = api.trigger(pipeline, runs.configuration(given, details.params))
     if not sys.stdout.isatty():
         cli._echo(run_id)
     cli._say(f"{pipeline}: run {run_id}")
+    if details.paused:
+        cli._say(f"{pipeline} is paused: the run waits until somebody unpauses it in Airflow")
     if not wait:
         return 0
     colour = cli._colour(sys.stderr)
-    run = runs.follow(
-        api, pipeline, run_id, lambda task: cli._say(report.task_line(task, colour=colour))
-    )
+
+    def tell(task: TaskRun) -> None:
+        cli._say(report.task_line(task, colour=colour))
+
+    run = runs.follow(api, pipeline, run_id, here.home, tell)
     for task in api.tasks(pipeline, run_id):
         if task.state == "failed":
             for line in api.log(task)[-runs.LAST_LINES :]:
@@ -250,5 +255,7 @@ def logs(name: str | None, task: str | None, follow: bool, tail: int | None) -> 
         chosen = written.server_files(files) if name is None else {name: files[name]}
         lines = written.file_lines(chosen, tail, follow)
         alone = name is not None
+        if not files:
+            cli._say("no server has run yet")
     for who, line in lines:
         cli._echo(cli._printable(line if alone else f"{who} | {line}", sys.stdout))

@@ -40,6 +40,19 @@ class Pipeline:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Details:
+    """What a run of a pipeline takes.
+
+    Attributes:
+        paused: whether a run waits until somebody unpauses the pipeline.
+        params: name -> JSON Schema.
+    """
+
+    paused: bool
+    params: Mapping[str, Mapping[str, Any]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
     """A run of a pipeline; times are None while it has not come so far."""
 
@@ -116,8 +129,8 @@ class Api:
         found = [_pipeline(dag) for dag in self._pages(page)]
         return tuple(sorted(found, key=lambda pipeline: pipeline.name))
 
-    def params(self, pipeline: str) -> Mapping[str, Mapping[str, Any]] | None:
-        """Name -> JSON Schema of the pipeline's params; None where there is no such pipeline."""
+    def details(self, pipeline: str) -> Details | None:
+        """What a run of the pipeline takes; None where there is no such pipeline."""
         api = self._client.DAGApi(self._connection)
         with _answered(self._client):
             try:
@@ -126,8 +139,11 @@ class Api:
                 return None
         if details.is_stale:
             return None
-        params = details.params or {}
-        return {name: dict(param.get("schema") or {}) for name, param in params.items()}
+        params = (details.params or {}).items()
+        return Details(
+            paused=bool(details.is_paused),
+            params={name: dict(param.get("schema") or {}) for name, param in params},
+        )
 
     def trigger(self, pipeline: str, conf: Mapping[str, Any]) -> str:
         """Starts a run; gives its id.

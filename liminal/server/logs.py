@@ -9,6 +9,7 @@ from liminal.errors import UsageError
 from liminal.home import Home
 from liminal.server.api import UNFINISHED, Api, TaskRun
 from liminal.server.folder import ServerFolder
+from liminal.server.trigger import unknown_pipeline
 from liminal.suggest import nearest
 
 _POLL_SECONDS = 0.3
@@ -103,9 +104,11 @@ def task_lines(
     """What the tasks of the pipeline's latest run wrote, or one of them; as it comes if followed.
 
     Raises:
-        UsageError: the pipeline has not run, or the run has no such task.
+        UsageError: there is no such pipeline, it has not run, or its run has no such task.
         ServerError: the server does not answer.
     """
+    if api.details(pipeline) is None:
+        raise unknown_pipeline(api, pipeline)
     runs = api.latest_runs(pipeline, 1)
     if not runs:
         raise UsageError(

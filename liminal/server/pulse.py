@@ -54,7 +54,7 @@ class Pulse:
     def beats(self) -> Mapping[str, Beat] | None:
         """Part -> its last heartbeat; None where the API does not answer."""
         try:
-            answer = self._get("/api/v2/jobs?order_by=-id&limit=20")
+            answer = self._get("/api/v2/jobs?order_by=-id&limit=100")
             return _newest(answer["jobs"])
         except (OSError, ValueError, KeyError, TypeError):
             return None

@@ -5,9 +5,11 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
-from liminal.errors import Interrupted, UsageError
+from liminal.errors import Interrupted, ServerError, UsageError
 from liminal.home import Home
-from liminal.server.api import UNFINISHED, Api, NoAnswer, Run, TaskRun
+from liminal.server.api import UNFINISHED, Api, Details, NoAnswer, Run, TaskRun
+from liminal.server.folder import ServerFolder
+from liminal.server.record import supervisor
 from liminal.suggest import nearest
 
 DEPLOYED_SECONDS = 6.0
@@ -18,14 +20,15 @@ LAST_LINES = 10
 
 _JUST_NOW_SECONDS = 60.0
 _POLL_SECONDS = 0.5
+_API_TRIES = 60
 
 Answer = TypeVar("Answer")
 
 
-def find_params(
+def find_details(
     api: Api, home: Home, pipeline: str, pause: Callable[[float], None] = time.sleep
-) -> Mapping[str, Mapping[str, Any]]:
-    """The params of the pipeline: name -> JSON Schema.
+) -> Details:
+    """What a run of the pipeline takes.
 
     One that the server does not know is waited for while the dags folder has just changed.
 
@@ -34,11 +37,11 @@ def find_params(
     """
     patience = DEPLOYED_SECONDS if _changed_just_now(home) else 0.0
     while True:
-        params = api.params(pipeline)
-        if params is not None:
-            return params
+        details = api.details(pipeline)
+        if details is not None:
+            return details
         if patience <= 0:
-            raise _unknown(api, pipeline)
+            raise unknown_pipeline(api, pipeline)
         pause(_POLL_SECONDS)
         patience -= _POLL_SECONDS
 
@@ -61,6 +64,7 @@ def follow(
     api: Api,
     pipeline: str,
     run_id: str,
+    home: Home,
     tell: Callable[[TaskRun], None],
     pause: Callable[[float], None] = time.sleep,
 ) -> Run:
@@ -73,8 +77,8 @@ def follow(
     states: dict[str, tuple[str | None, int]] = {}
     try:
         while True:
-            run = _patiently(lambda: api.run(pipeline, run_id), pause)
-            for task in _patiently(lambda: api.tasks(pipeline, run_id), pause):
+            run = _patiently(lambda: api.run(pipeline, run_id), home, pause)
+            for task in _patiently(lambda: api.tasks(pipeline, run_id), home, pause):
                 now = (task.state, task.attempt)
                 if task.state is not None and states.get(task.label) != now:
                     states[task.label] = now
@@ -89,26 +93,8 @@ def follow(
         ) from problem
 
 
-def _patiently(ask: Callable[[], Answer], pause: Callable[[float], None]) -> Answer:
-    """The answer, of a server that may be starting its API again meanwhile."""
-    for _ in range(60):
-        try:
-            return ask()
-        except NoAnswer:
-            pause(1.0)
-    return ask()
-
-
-def _changed_just_now(home: Home) -> bool:
-    try:
-        folders = [home.dags, *(path for path in home.dags.iterdir() if path.is_dir())]
-        changed = max(folder.stat().st_mtime for folder in folders)
-    except OSError:
-        return False
-    return time.time() - changed < _JUST_NOW_SECONDS
-
-
-def _unknown(api: Api, pipeline: str) -> UsageError:
+def unknown_pipeline(api: Api, pipeline: str) -> UsageError:
+    """That there is none of that name, with the nearest, or with what does not load."""
     known = [one.name for one in api.pipelines()]
     meant = nearest(pipeline, known)
     question = f'; did you mean "{meant}"?' if meant else ""
@@ -121,6 +107,30 @@ def _unknown(api: Api, pipeline: str) -> UsageError:
     else:
         hint = None if meant else '"liminal deploy" gives the server its pipelines'
     return UsageError(f'the server has no pipeline named "{pipeline}"{question}', hint=hint)
+
+
+def _patiently(ask: Callable[[], Answer], home: Home, pause: Callable[[float], None]) -> Answer:
+    """The answer, of a server that may be starting its API again meanwhile."""
+    for _ in range(_API_TRIES):
+        try:
+            return ask()
+        except NoAnswer as problem:
+            if supervisor(ServerFolder(home.airflow)) is None:
+                raise ServerError(
+                    "the server was stopped while the run went on",
+                    hint='the run goes on after the next "liminal start"',
+                ) from problem
+            pause(1.0)
+    return ask()
+
+
+def _changed_just_now(home: Home) -> bool:
+    try:
+        folders = [home.dags, *(path for path in home.dags.iterdir() if path.is_dir())]
+        changed = max(folder.stat().st_mtime for folder in folders)
+    except OSError:
+        return False
+    return time.time() - changed < _JUST_NOW_SECONDS
 
 
 def _value(name: str, text: str, schema: Mapping[str, Any]) -> Any:

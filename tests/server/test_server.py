@@ -120,6 +120,9 @@ def test_what_cannot_be_triggered_is_said(server: Server) -> None:
     misspelt = server.liminal("trigger", "quik")
     assert misspelt.returncode == 2
     assert 'no pipeline named "quik"; did you mean "quick"?' in misspelt.stderr
+    unknown = server.liminal("logs", "quik")
+    assert unknown.returncode == 2
+    assert 'did you mean "quick"?' in unknown.stderr
     wrong = server.liminal("trigger", "quick", "--var", "n=several")
     assert wrong.returncode == 2
     assert '--var n: "several" is not integer' in wrong.stderr
@@ -150,7 +153,7 @@ def test_a_new_pipeline_is_there_within_5_seconds_and_not_paused(server: Server)
     text = (server.home / "airflow" / "dags" / "many.py").read_text()
     began = time.monotonic()
     (server.home / "airflow" / "dags" / "new.py").write_text(text.replace('"many"', '"new"'))
-    while api.params("new") is None:
+    while api.details("new") is None:
         assert time.monotonic() - began < 20
         time.sleep(0.1)
     took = time.monotonic() - began
