@@ -14,6 +14,7 @@ from airflow.sdk import DAG, Asset, Param
 from liminal.model import AssetSchedule, Setting
 from liminal.plan.dag import PipelinePlan
 from liminal.plan.serial import CompiledPipeline, Source
+from liminal.runners.airflow.cloning import clone_of, connect
 from liminal.runners.airflow.metrics import ReportTimeout
 from liminal.runners.airflow.resolving import resolving
 from liminal.runners.airflow.specs import NoOperator, operator_spec, shape_of
@@ -45,18 +46,20 @@ def dag_of(compiled: CompiledPipeline) -> DAG:
     shape = shape_of(plan)
     made: dict[str, Any] = {}
     phases: dict[str, str | None] = {}
+    maker = _Maker(dag)
     for task in plan.tasks:
         source = compiled.tasks.get(task.name, compiled.source)
         try:
             spec = operator_spec(task, _operator_of, shape)
-            made[task.name] = operator = _operator(dag, spec, source.text)
+            made[task.name] = maker.operator(spec, source.text)
             phases[task.name] = spec.phase
-            if spec.upstream:
-                operator.set_upstream([made[name] for name in spec.upstream])
         except NoOperator as problem:
             raise Unbuildable(source, f'task "{task.name}"', problem) from problem
         except Exception as problem:  # the same
             raise Unbuildable(source, f'task "{task.name}"', problem) from problem
+    for task in plan.tasks:  # last: a copy is made of an operator that has nothing around it yet
+        for name in task.depends_on:
+            connect(made[name], made[task.name])
     _enclose(phases, made)
     return dag
 
@@ -120,17 +123,30 @@ def _params(plan: PipelinePlan) -> dict[str, Any]:
     return variables
 
 
-def _operator(dag: DAG, spec: OperatorSpec, definition: str) -> Any:
-    """The operator that the spec describes, in the DAG."""
-    made = _class(spec.operator)
-    common = _common(spec.common)
-    if definition:
-        common.setdefault("doc_md", _fenced("yaml", definition))
-    arguments = {key: plain_data(value) for key, value in spec.arguments.items()}
-    if spec.copies is None:
-        return made(task_id=spec.task, dag=dag, **common, **arguments)
-    partial = made.partial(task_id=spec.task, dag=dag, **common, **arguments)
-    return partial.expand(copy=list(range(spec.copies)))
+class _Maker:
+    """Makes the operators of one DAG."""
+
+    def __init__(self, dag: DAG) -> None:
+        self._dag = dag
+        self._first: dict[object, Any] = {}
+
+    def operator(self, spec: OperatorSpec, definition: str) -> Any:
+        """The operator that the spec describes, in the DAG."""
+        made = _class(spec.operator)
+        own = {key: plain_data(value) for key, value in spec.arguments.items()}
+        if definition and "doc_md" not in spec.common:
+            own["doc_md"] = _fenced("yaml", definition)
+        if spec.copies is not None:
+            partial = made.partial(task_id=spec.task, dag=self._dag, **_common(spec.common), **own)
+            return partial.expand(copy=list(range(spec.copies)))
+        like = (spec.operator, tuple(own), repr(spec.common))
+        first = self._first.get(like)
+        if first is not None:
+            return clone_of(first, spec.task, own)
+        operator = made(task_id=spec.task, dag=self._dag, **_common(spec.common), **own)
+        if getattr(made, "is_plain", False):
+            self._first[like] = operator
+        return operator
 
 
 def _common(given: Mapping[str, Setting]) -> dict[str, Any]:

@@ -25,12 +25,15 @@ class ContainerOperator(ResumableJobMixin, BaseOperator):
         command: as the file has it, and once it is rendered as the shell gets it.
         image: the image's name.
         copy: the number of the copy, of a task that has several.
+        is_plain: whether each argument is an attribute of the same name and nothing more, so that
+            `liminal.runners.airflow.cloning` may copy it.
     """
 
     template_fields = ("command", "image")
     template_fields_renderers: ClassVar[dict[str, str]] = {"command": "bash"}
     external_id_key = "liminal_job"
     ui_color = "#e6f5e9"
+    is_plain = True
     runner: ClassVar[str]
 
     def __init__(self, *, command: str, image: str, copy: int = 0, **kwargs: Any) -> None:
