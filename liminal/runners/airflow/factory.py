@@ -1,7 +1,6 @@
 """A compiled pipeline -> Airflow's DAG. Each operator is made of a spec by one short function."""
 
 import importlib
-import importlib.metadata
 import re
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -50,7 +49,7 @@ def dag_of(compiled: CompiledPipeline) -> DAG:
     for task in plan.tasks:
         source = compiled.tasks.get(task.name, compiled.source)
         try:
-            spec = operator_spec(task, _operator_of, shape)
+            spec = operator_spec(task, compiled.operators.get, shape)
             made[task.name] = maker.operator(spec, source.text)
             phases[task.name] = spec.phase
         except NoOperator as problem:
@@ -165,14 +164,6 @@ def _class(path: str) -> Any:
     module, _, name = path.rpartition(".")
     found = getattr(importlib.import_module(module), name)
     return found if module.startswith("liminal.") else resolving(found)
-
-
-@lru_cache(maxsize=256)
-def _operator_of(executor: str) -> str | None:
-    """The operator of the executor type: the built-in ones without a look at all packages."""
-    for entry in importlib.metadata.entry_points(group="liminal.executors", name=executor):
-        return getattr(entry.load(), "operator", None)
-    return None
 
 
 def _enclose(phases: Mapping[str, str | None], made: Mapping[str, Any]) -> None:
