@@ -66,7 +66,7 @@ def dag_of(compiled: CompiledPipeline) -> DAG:
 def _empty_dag(compiled: CompiledPipeline) -> DAG:
     plan = compiled.plan
     zone = pendulum.timezone(plan.timezone)
-    others: dict[str, Any] = {}
+    others: dict[str, Any] = dict(_limits())
     if plan.end_date is not None:
         others["end_date"] = _moment(plan.end_date, zone)
     if plan.max_active_runs is not None:
@@ -88,6 +88,14 @@ def _empty_dag(compiled: CompiledPipeline) -> DAG:
         user_defined_macros={PLAN: plan},
         **others,
     )
+
+
+@lru_cache(maxsize=1)
+def _limits() -> Mapping[str, Any]:
+    """What airflow.cfg says for all DAGs; Airflow would read it anew for each."""
+    example = DAG(dag_id="example", schedule=None)
+    names = ("max_active_tasks", "max_active_runs", "max_consecutive_failed_dag_runs")
+    return {name: getattr(example, name) for name in names}
 
 
 def _moment(text: str, zone: Any) -> datetime:
