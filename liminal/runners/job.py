@@ -23,7 +23,7 @@ from liminal.plan.serial import decoded
 from liminal.plugins import PluginError, discover
 from liminal.runners import Abandoned, Attempt, Exit, LauncherType, Machine, Stop, Work
 from liminal.runners.embedded.lines import Output
-from liminal.runners.jobs import machine
+from liminal.runners.jobs import WATCH_SECONDS, Job, machine
 from liminal.runners.records import ATTEMPT_RECORD, read_record, write_record
 
 GRACE_SECONDS = 4.0
@@ -74,6 +74,7 @@ async def _run(record: Mapping[str, Any], folder: Path) -> Exit:
     (folder / "work").mkdir(mode=0o700, exist_ok=True)
     output = Output(folder / "log", lambda _: None, notes.append)
     engine = _Engine(record["runner"], stop)
+    alone = asyncio.ensure_future(_watch(folder, record["patience_seconds"], stop))
     try:
         while True:
             ended = await _attempted(record, folder, stop, engine, output)
@@ -81,14 +82,35 @@ async def _run(record: Mapping[str, Any], folder: Path) -> Exit:
                 break
             notes.append("the engine was gone meanwhile, and the task ran again")
     finally:
+        alone.cancel()
         output.close()
+    why = "nobody waited for it any more" if alone.done() else "stopped by Airflow"
     return Exit(
         status=ended.status,
-        reason="stopped by Airflow" if ended.reason is not None and stop.asked else ended.reason,
+        reason=why if ended.reason is not None and stop.asked else ended.reason,
         outputs=ended.outputs,
         notes=(*ended.notes, *notes),
         left_behind=ended.left_behind,
     )
+
+
+async def _watch(folder: Path, patience_seconds: float, stop: Stop) -> None:
+    """Ask to end once nobody has waited for so long; returns then.
+
+    By whether the file changes, and not by its age: a clock may be set.
+    """
+    loop = asyncio.get_running_loop()
+    seen, since = 0, loop.time()
+    watched = Job(folder).watched
+    while loop.time() - since < patience_seconds:
+        await asyncio.sleep(WATCH_SECONDS)
+        try:
+            changed = watched.stat().st_mtime_ns
+        except OSError:
+            continue
+        if changed != seen:
+            seen, since = changed, loop.time()
+    stop.ask(GRACE_SECONDS)
 
 
 async def _attempted(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import signal
@@ -17,7 +18,7 @@ import runner_plans
 
 from liminal.home import Home
 from liminal.images.engines.local.store import FORMAT, Store
-from liminal.runners.jobs import Job, JobSpec, job_at, submit
+from liminal.runners.jobs import Job, JobSpec, job_at, stop_jobs, submit
 
 KEY = ("pipe", "run", "only", "0")
 
@@ -181,6 +182,29 @@ def test_f33_a_job_goes_on_ending_when_who_asked_is_killed(home: Home, tmp_path:
     assert ended is not None
     assert ended.reason == "stopped by Airflow"
     job.remove()
+
+
+def test_a_job_that_nobody_waits_for_any_more_ends(home: Home, tmp_path: Path) -> None:
+    began = tmp_path / "began"
+    command = f"touch {began}; sleep 1000"
+    job = submit(dataclasses.replace(spec(command), patience_seconds=1), home)
+    wait_for(began)
+    until = time.monotonic() + 20
+    while job.lives():
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    ended = job.ended()
+    assert ended is not None
+    assert ended.reason == "nobody waited for it any more"
+    job.remove()
+
+
+def test_all_jobs_of_a_machine_can_be_ended(home: Home, tmp_path: Path) -> None:
+    began = tmp_path / "began"
+    submit(spec(f"touch {began}; sleep 1000"), home)
+    wait_for(began)
+    assert stop_jobs(home) == 1
+    assert stop_jobs(home) == 0
 
 
 def test_a_killed_job_leaves_nothing_once_it_is_found(home: Home, tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ def airflow(
         require("airflow", 'install Airflow: pip install "liminal[airflow]"')
     made = Airflow(tmp_path_factory.mktemp("airflow"))
     made.command(sys.executable, "-m", "airflow", "db", "migrate")
+    made.environ["AIRFLOW_VAR_NOBODY_KNOWS"] = "it is $(touch pwned) {{ ds }}"
     made.command(LIMINAL, "build", PROJECT, "--engine", "local")
     made.command(LIMINAL, "deploy", PROJECT, "--engine", "local")
     return made

@@ -29,7 +29,7 @@ RUNS: Mapping[str, Mapping[str, str]] = {
 @pytest.fixture(scope="module")
 def on_airflow(airflow: Airflow) -> Mapping[str, Any]:
     """DAG -> what came of its run."""
-    found = airflow.runs(list(RUNS.items()))
+    found = airflow.runs([*RUNS.items(), ("no_value", {}), ("templates", {})])
     assert found["errors"] == {}
     return {run["dag"]: run for run in found["runs"]}
 
@@ -69,6 +69,17 @@ def test_what_the_run_supplies_is_one_word_and_never_syntax(
     log = on_airflow["values"]["log"]
     assert f"<one><two><inside><{INJECTION}><x{INJECTION}y><hello task>" in log
     assert not list(airflow.folder.rglob("pwned"))
+
+
+def test_a_variable_of_airflow_is_one_word_too(on_airflow: Mapping[str, Any]) -> None:
+    assert on_airflow["no_value"]["state"] == "success"
+    assert "it is $(touch pwned) {{ ds }}" in on_airflow["no_value"]["log"]
+
+
+def test_what_is_not_ours_is_left_to_airflows_templates(on_airflow: Mapping[str, Any]) -> None:
+    assert "<2026-01-03>" in on_airflow["templates"]["log"]
+    assert on_airflow["templates"]["state"] == "failed"
+    assert "{{ nothing.at.all }} has no value" in on_airflow["templates"]["log"]
 
 
 def test_outputs_are_xcoms(on_airflow: Mapping[str, Any]) -> None:
