@@ -5,10 +5,11 @@ Whatever a command needs is imported inside it, so that ``liminal --help`` impor
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TextIO, TypeVar
 
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from liminal import commands
     from liminal.compiler import Compilation
     from liminal.images.engines import BuiltImage
-    from liminal.images.events import BuildEvent
+    from liminal.images.events import BuildEvent, Report
     from liminal.images.recipe import ImagePlan
     from liminal.lock import Holder
     from liminal.model import App
@@ -253,6 +254,7 @@ def schema() -> None:
 @click.option("--image", "names", multiple=True, metavar="NAME", help="Only this one; repeatable.")
 @engine_option
 @click.option("--no-cache", is_flag=True, help="Make everything again.")
+@click.option("--push", is_flag=True, help="Push what is built to its registry.")
 @click.option("--jobs", type=click.IntRange(1), help="Images at once; default: the processors.")
 @click.option("--format", "format_", type=click.Choice(["text", "json"]), default="text")
 def build(
@@ -261,6 +263,7 @@ def build(
     names: tuple[str, ...],
     engine: str,
     no_cache: bool,
+    push: bool,
     jobs: int | None,
     format_: str,
 ) -> int:
@@ -274,7 +277,8 @@ def build(
     here = _here()
     images = commands.all_images(_apps(_path(path, path_option), here), names, no_cache)
     opened = commands.open_engine(_chosen_engine(engine, here), here)
-    results = commands.build_images(images, opened, jobs, _tell_build)
+    with _build_told() as tell:
+        results = commands.build_images(images, opened, jobs, tell, push=push)
     if format_ == "json":
         _echo(report.as_json(results))
     elif not results:
@@ -663,8 +667,32 @@ def _built(images: Sequence[ImagePlan], engine: str, here: commands.Here) -> dic
     """Name -> image, as they are now."""
     from liminal import commands
 
+    if not images:
+        return {}
     opened = commands.open_engine(engine, here)
-    return commands.built(commands.build_images(images, opened, None, _tell_build))
+    with _build_told() as tell:
+        return commands.built(commands.build_images(images, opened, None, tell))
+
+
+@contextlib.contextmanager
+def _build_told() -> Iterator[Report]:
+    """Tells what happens in a build: a terminal has bars that move, anything else plain lines."""
+    if not sys.stderr.isatty() or os.environ.get("CI") or os.environ.get("TERM") == "dumb":
+        yield _tell_build
+        return
+    import shutil
+    import time
+
+    from liminal.report.live import LiveBuild
+
+    with LiveBuild(
+        write=lambda text: _echo(text, file=sys.stderr, nl=False, color=True),
+        clock=time.monotonic,
+        columns=lambda: shutil.get_terminal_size().columns,
+        colour=_colour(sys.stderr),
+        ascii_only=_is_ascii(sys.stderr),
+    ) as live:
+        yield live.tell
 
 
 def _tell_build(event: BuildEvent) -> None:

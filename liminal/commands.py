@@ -56,7 +56,7 @@ class Here:
         )
 
 
-AUTOMATIC: tuple[str, ...] = ("local",)
+AUTOMATIC = ("docker", "local")
 """The engines that ``auto`` tries, in this order: the last one works everywhere."""
 
 
@@ -85,7 +85,7 @@ def choose_engine(name: str, here: Here) -> Choice:
     for candidate in AUTOMATIC[:-1]:
         reason = _engine_type(candidate, here).refusal(here.environ)
         if reason is None:
-            return Choice(candidate, "it answers")
+            return Choice(candidate, "an engine answers; --engine local does without")
         reasons.append(reason)
     return Choice(AUTOMATIC[-1], "; ".join(reasons))
 
@@ -116,10 +116,12 @@ def build_images(
     engine: Engine[BuiltImage],
     jobs: int | None,
     report: Report,
+    *,
+    push: bool = False,
 ) -> tuple[Result[BuiltImage], ...]:
     """Builds the images side by side, and gives their results in the order of their names."""
     ordered = sorted(images, key=lambda image: image.image.name)
-    return build_all(ordered, engine, jobs or os.cpu_count() or 1, report)
+    return build_all(ordered, engine, jobs or os.cpu_count() or 1, report, push=push)
 
 
 def built(results: Iterable[Result[BuiltImage]]) -> dict[str, BuiltImage]:

@@ -22,6 +22,11 @@ class Home:
         return self.path / "images"
 
     @property
+    def locks(self) -> Path:
+        """One file for each image that an engine elsewhere builds, held meanwhile."""
+        return self.path / "locks"
+
+    @property
     def runs(self) -> Path:
         """Logs and outputs of ``liminal run``: ``APP/PIPELINE/RUN``."""
         return self.path / "runs"

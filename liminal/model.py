@@ -110,6 +110,7 @@ class Image:
     base_image: str | None = None
     requirements: str | None = None
     system_packages: tuple[str, ...] = ()
+    build_packages: tuple[str, ...] = ()
     build_cmd: str | None = None
     no_cache: bool = False
     pip_conf: str | None = None

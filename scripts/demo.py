@@ -32,11 +32,13 @@ def prepare() -> dict[str, str]:
         **os.environ,
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
         "LIMINAL_HOME": str(DEMO / "liminal_home"),
+        # Also on a machine with Docker: its first build would have to pull a base image.
+        "LIMINAL_ENGINE": "local",
         # Whatever installers keep stays in the demo's folder too.
         "UV_CACHE_DIR": str(DEMO / "cache" / "uv"),
         "PIP_CACHE_DIR": str(DEMO / "cache" / "pip"),
     }
-    show(f"export LIMINAL_HOME={environ['LIMINAL_HOME']}")
+    show(f"export LIMINAL_HOME={environ['LIMINAL_HOME']} LIMINAL_ENGINE=local")
     show(f"cd {DEMO}")
     run(["liminal", "init", "iris"], DEMO, environ)
     show("cd iris")
@@ -73,7 +75,7 @@ def main() -> None:
         f"{relative(DEMO)} (the project and what was built) and the virtual environment.\n"
         f"Look at {relative(PROJECT / 'liminal.yml')}, change it, and run it again:\n\n"
         f"  cd {relative(PROJECT)}\n"
-        f"  export LIMINAL_HOME={DEMO / 'liminal_home'}\n"
+        f"  export LIMINAL_HOME={DEMO / 'liminal_home'} LIMINAL_ENGINE=local\n"
         f"  {Path(sys.executable).with_name('liminal')} run"
     )
 

@@ -8,6 +8,10 @@ from typing import NoReturn
 
 import pytest
 
+# Most tests are of the local engine, on any machine; those of another one name it. Without this, a
+# machine with Docker would build every image of every test in it.
+os.environ.setdefault("LIMINAL_ENGINE", "local")
+
 REQUIRED = frozenset(os.environ.get("LIMINAL_TEST_REQUIRE", "").replace(",", " ").split())
 """The real parts that this machine must have: a test may not skip for want of one of them."""
 

@@ -76,6 +76,7 @@ def release(
                 _deployed(app, pipeline_plan(app, pipeline, plugins), engine, reference),
                 written.get(pipeline.name),
                 complete.get(pipeline.name, Map(pipeline.origin)),
+                plugins,
                 picture,
             )
         ).encode()
@@ -96,6 +97,7 @@ def _compiled(
     plan: PipelinePlan,
     written: Map | None,
     complete: Map,
+    plugins: Plugins,
     picture: Callable[[PipelinePlan], str],
 ) -> CompiledPipeline:
     tasks = {
@@ -115,8 +117,16 @@ def _compiled(
             )
             for task in pipeline.tasks
         },
+        operators=_operators(plan, plugins),
         picture=picture(plan),
     )
+
+
+def _operators(plan: PipelinePlan, plugins: Plugins) -> Mapping[str, str]:
+    """Type of an executor -> its operator; a type that has none is not in it."""
+    types = sorted({task.executor for task in plan.tasks if task.executor is not None})
+    found = {name: getattr(plugins.executor(name), "operator", None) for name in types}
+    return {name: operator for name, operator in found.items() if operator is not None}
 
 
 def _deployed(

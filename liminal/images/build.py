@@ -21,7 +21,12 @@ class Result(Generic[Built]):
 
 
 def build_all(
-    images: Iterable[ImagePlan], engine: Engine[Built], jobs: int, report: Report
+    images: Iterable[ImagePlan],
+    engine: Engine[Built],
+    jobs: int,
+    report: Report,
+    *,
+    push: bool = False,
 ) -> tuple[Result[Built], ...]:
     """Builds the images, each once, and gives their results in their order.
 
@@ -32,6 +37,7 @@ def build_all(
         engine: what builds them.
         jobs: how many at most at the same time, from 1.
         report: never called by two threads at the same time.
+        push: whether each is pushed to its registry once it is built.
 
     Raises:
         Exception: a bug, or an interruption; whatever ran has then ended.
@@ -44,13 +50,14 @@ def build_all(
             report(event)
 
     if jobs <= 1 or len(wanted) <= 1:
-        return tuple(_build(image, engine, tell) for image in wanted)
-    return _side_by_side(wanted, engine, jobs, tell)
+        return tuple(_build(image, engine, tell, push) for image in wanted)
+    return _side_by_side(wanted, engine, jobs, tell, push)
 
 
-def _build(image: ImagePlan, engine: Engine[Built], report: Report) -> Result[Built]:
+def _build(image: ImagePlan, engine: Engine[Built], report: Report, push: bool) -> Result[Built]:
     try:
-        return Result(image=image, built=engine.build(image, report))
+        built = engine.build(image, report)
+        return Result(image=image, built=engine.push(built, report) if push else built)
     except BuildError as error:
         return Result(image=image, error=error)
 
@@ -67,6 +74,7 @@ class _Crew(Generic[Built]):
     images: list[ImagePlan]
     engine: Engine[Built]
     report: Report
+    push: bool
     results: dict[str, Result[Built]] = field(default_factory=dict)
     problems: list[BaseException] = field(default_factory=list)
 
@@ -74,7 +82,7 @@ class _Crew(Generic[Built]):
         """Builds image after image; the work of one thread."""
         try:
             while (image := self._take()) is not None:
-                self.results[image.image.name] = _build(image, self.engine, self.report)
+                self.results[image.image.name] = _build(image, self.engine, self.report, self.push)
         except BaseException as problem:
             self.problems.append(problem)
             self.stop()
@@ -92,9 +100,9 @@ class _Crew(Generic[Built]):
 
 
 def _side_by_side(
-    images: tuple[ImagePlan, ...], engine: Engine[Built], jobs: int, report: Report
+    images: tuple[ImagePlan, ...], engine: Engine[Built], jobs: int, report: Report, push: bool
 ) -> tuple[Result[Built], ...]:
-    crew = _Crew(list(reversed(images)), engine, report)
+    crew = _Crew(list(reversed(images)), engine, report, push)
     threads = [threading.Thread(target=crew.work) for _ in range(min(jobs, len(images)))]
     for thread in threads:
         thread.start()

@@ -23,6 +23,19 @@ class BuiltImage(Protocol):
         ...
 
     @property
+    def reference(self) -> str | None:
+        """What a container of this content, and no other, is started by; None without containers.
+
+        A deployment names it, so that what it runs never changes behind its back.
+        """
+        ...
+
+    @property
+    def digest(self) -> str | None:
+        """The name and digest that a registry gave it, once it was pushed."""
+        ...
+
+    @property
     def rebuilt(self) -> bool:
         """Whether this build made it; False when nothing had changed."""
         ...

@@ -31,6 +31,10 @@ SECRETS = ("**/.env", "**/.env.*", "**/.envrc", "**/credentials*", "**/.netrc", 
 _DEFAULTS = ("**/*.pyc", "**/.DS_Store", "**/.liminal.schema.json", *SECRETS)
 
 
+class Changed(Exception):
+    """A file changed between the moment it was hashed and the moment it was copied."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
     """One path that goes into an image.

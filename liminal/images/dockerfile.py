@@ -32,6 +32,7 @@ class Dockerfile:
         "pip_conf",
         "requirements",
         "system_packages",
+        "build_packages",
         "base_image",
         "env_vars",
         "ca_bundle",

@@ -18,10 +18,13 @@ class Step:
 
     Attributes:
         name: what it does, lower case: ``installing the requirements``.
+        number, total: which step of how many it is, or 0 where that is not known.
     """
 
     image: str
     name: str
+    number: int = 0
+    total: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,7 @@ from liminal.errors import BuildError
 from liminal.home import expand
 from liminal.images.requirements import Requirements, read_requirements
 from liminal.model import Image
-from liminal.plugins import Schema
+from liminal.plugins import PluginError, Plugins, Schema
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,9 +42,12 @@ class Recipe:
         source: absolute, with symlinks resolved.
         python_version: as the user wrote it, or None for the default one.
         requirements: what is installed, the user's own and those of `additions`.
+        system_packages, build_packages: of Debian; the latter are not in what is built.
         build_cmd: for ``/bin/sh -c`` in the copy of the source.
         pip_conf, ca_bundle: files, absolute.
         build_secrets: id -> file, absolute.
+        serves: what the image serves where nobody says otherwise: a service.json. Its functions
+            must be there.
         no_cache: make everything again, the installed packages too.
         dockerfile: the user's own, absolute; whatever it says replaces the rest.
     """
@@ -56,11 +59,13 @@ class Recipe:
     requirements: Requirements = field(default_factory=Requirements)
     additions: tuple[Addition, ...] = ()
     system_packages: tuple[str, ...] = ()
+    build_packages: tuple[str, ...] = ()
     build_cmd: str | None = None
     env_vars: Mapping[str, str] = field(default_factory=dict)
     pip_conf: Path | None = None
     ca_bundle: Path | None = None
     build_secrets: Mapping[str, Path] = field(default_factory=dict)
+    serves: str | None = None
     no_cache: bool = False
     dockerfile: Path | None = None
 
@@ -85,6 +90,19 @@ class ImageType(Protocol):
             BuildError: the source or a file that the image names is missing or out of bounds.
         """
         ...
+
+
+def find_recipe(image: ImagePlan, plugins: Plugins) -> Recipe:
+    """What the image is made of, by its type.
+
+    Raises:
+        BuildError: the type does not load, or a file that the image names is missing.
+    """
+    try:
+        kind: ImageType = plugins.load("liminal.images", image.image.type)
+    except PluginError as error:
+        raise BuildError(f'image "{image.image.name}": {error}') from error
+    return kind.recipe(image.image, Path(image.image.folder))
 
 
 def read_recipe(
@@ -114,6 +132,7 @@ def read_recipe(
         requirements=read_requirements(image.name, source, image.requirements, requirements),
         additions=additions,
         system_packages=image.system_packages,
+        build_packages=image.build_packages,
         build_cmd=image.build_cmd,
         env_vars=dict(image.env_vars),
         pip_conf=locate_file(image, folder, "pip_conf", image.pip_conf),

@@ -17,6 +17,22 @@ _FILE_URL = re.compile(r"(?:[\w.\-]+(?:\[[^\]]*\])?\s*@\s*)?file:(?://)?(?P<path
 _PLAIN_PATH = re.compile(r"(?P<path>(?:\.{0,2}/|\.{1,2}$|\S+\.(?:whl|zip|tar\.gz|tar\.bz2)\b)\S*)")
 _REMOTE = re.compile(r"(?:\w+\+)?(?:https?|ssh|git|hg|svn|ftp)[:+@]")
 
+DEPENDENCIES_SCRIPT = """
+import sys
+try:
+    import tomllib
+except ImportError:
+    from pip._vendor import tomli as tomllib
+with open(sys.argv[1], "rb") as file:
+    project = tomllib.load(file)["project"]
+if "dependencies" in project.get("dynamic", ()):
+    sys.exit("its dependencies are dynamic: without uv, pip can only read a list of them")
+with open(sys.argv[2], "w", encoding="utf-8") as file:
+    file.writelines(f"{line}\\n" for line in project.get("dependencies", ()))
+"""
+"""Python that writes the dependencies of a pyproject.toml to a file, for pip, which cannot read it;
+for the interpreter that installs: the one that runs Liminal may have no tomllib."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Requirements:

@@ -91,19 +91,19 @@ class TaskPlan:
 
     name: str
     type: str
-    executor: str | None
-    executor_settings: Mapping[str, Setting]
-    depends_on: tuple[str, ...]
-    trigger_rule: TriggerRule
-    retries: int
+    executor: str | None = None
+    executor_settings: Mapping[str, Setting] = field(default_factory=dict)
+    depends_on: tuple[str, ...] = ()
+    trigger_rule: TriggerRule = TriggerRule.ALL_SUCCESS
+    retries: int = 0
     retry_delay_minutes: float
-    timeout_minutes: float | None
-    when: Condition | None
-    copies: tuple[Mapping[str, str], ...]
-    outputs: tuple[str, ...]
-    variables: Mapping[str, Text]
+    timeout_minutes: float | None = None
+    when: Condition | None = None
+    copies: tuple[Mapping[str, str], ...] = ({},)
+    outputs: tuple[str, ...] = ()
+    variables: Mapping[str, Text] = field(default_factory=dict)
     step: Step
-    container: ContainerPlan | None
+    container: ContainerPlan | None = None
     description: str | None = None
     do_xcom_push: bool | None = None
     arguments: Mapping[str, Setting] = field(default_factory=dict)

@@ -54,12 +54,15 @@ class CompiledPipeline:
     Attributes:
         source: the pipeline as it stands in the file.
         tasks: name -> the task with everything that it inherits.
+        operators: type of an executor -> the dotted path of the operator that runs its tasks;
+            here, so that no parse looks for plug-ins.
         picture: its graph, in Mermaid's words.
     """
 
     plan: PipelinePlan
     source: Source
     tasks: Mapping[str, Source] = field(default_factory=dict)
+    operators: Mapping[str, str] = field(default_factory=dict)
     picture: str = ""
 
 

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from liminal.model import App, Endpoint, Resources, Service
+from liminal.images.python_server import endpoints_served
+from liminal.model import App, Resources, Service
 from liminal.plan.dag import MountPlan, SecretPlan, mount_plans, secret_plans
 
 
@@ -42,7 +43,7 @@ def _service_plan(app: App, service: Service) -> ServicePlan:
         image=service.image,
         configuration={
             "service": service.name,
-            "endpoints": [_endpoint(endpoint) for endpoint in service.endpoints],
+            "endpoints": endpoints_served(service.endpoints),
             "workers": service.workers,
             "threads": service.threads,
             "request_timeout_seconds": service.request_timeout_seconds,
@@ -58,14 +59,3 @@ def _service_plan(app: App, service: Service) -> ServicePlan:
         secrets=secret_plans(app, service.secrets),
         resources=service.resources,
     )
-
-
-def _endpoint(endpoint: Endpoint) -> dict[str, Any]:
-    batch = endpoint.batch
-    return {
-        "endpoint": endpoint.path,
-        "module": endpoint.module,
-        "function": endpoint.function,
-        "methods": list(endpoint.methods),
-        "batch": {"max_size": batch.max_size, "max_wait_ms": batch.max_wait_ms} if batch else None,
-    }

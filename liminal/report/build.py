@@ -49,7 +49,7 @@ def line(event: BuildEvent, *, colour: bool = False) -> str:
 
 
 def as_json(results: Iterable[Result[BuiltImage]]) -> str:
-    """A list of objects: image, hash, rebuilt, error."""
+    """A list of objects: image, hash, reference, digest, rebuilt, error."""
     return json.dumps([_plain(result) for result in results], indent=2)
 
 
@@ -58,6 +58,8 @@ def _plain(result: Result[BuiltImage]) -> dict[str, Any]:
     return {
         "image": result.image.image.name,
         "hash": built.hash if built else None,
+        "reference": built.reference if built else None,
+        "digest": built.digest if built else None,
         "rebuilt": built.rebuilt if built else None,
         "error": error.message if error else None,
     }

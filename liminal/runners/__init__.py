@@ -41,7 +41,7 @@ class ContainerImage(BuiltImage, Protocol):
 
     @property
     def reference(self) -> str:
-        """What the engine runs it by: of this content and no other, ever."""
+        """What the engine runs it by."""
         ...
 
 

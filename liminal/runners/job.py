@@ -9,22 +9,30 @@ import os
 import signal
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
 from liminal.errors import RunError
+from liminal.files import remove_tree
 from liminal.images.built import BuiltImage
+from liminal.images.engines import EngineType
 from liminal.images.engines.local.store import Store
 from liminal.plan.dag import ContainerPlan
 from liminal.plan.serial import decoded
 from liminal.plugins import PluginError, discover
-from liminal.runners import Attempt, Exit, LauncherType, Machine, Stop, Work
+from liminal.runners import Abandoned, Attempt, Exit, LauncherType, Machine, Stop, Work
 from liminal.runners.embedded.lines import Output
-from liminal.runners.jobs import machine
-from liminal.runners.records import write_record
+from liminal.runners.jobs import WATCH_SECONDS, Job, machine
+from liminal.runners.records import ATTEMPT_RECORD, read_record, write_record
 
 GRACE_SECONDS = 4.0
 """What a command gets between SIGTERM and SIGKILL: Airflow kills a task 5 s after it asked."""
+
+ENGINE_SECONDS = 10 * 60.0
+"""How long an engine that does not answer is waited for."""
+
+ENGINE_POLL_SECONDS = 0.5
 
 
 def main(folder: Path) -> None:
@@ -63,27 +71,105 @@ async def _run(record: Mapping[str, Any], folder: Path) -> Exit:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         loop.add_signal_handler(number, stop.ask, GRACE_SECONDS)
+    (folder / "work").mkdir(mode=0o700, exist_ok=True)
+    output = Output(folder / "log", lambda _: None, notes.append)
+    engine = _Engine(record["runner"], stop)
+    alone = asyncio.ensure_future(_watch(folder, record["patience_seconds"], stop))
+    try:
+        while True:
+            ended = await _attempted(record, folder, stop, engine, output)
+            if ended is not None:
+                break
+            notes.append("the engine was gone meanwhile, and the task ran again")
+    finally:
+        alone.cancel()
+        output.close()
+    why = "nobody waited for it any more" if alone.done() else "stopped by Airflow"
+    return Exit(
+        status=ended.status,
+        reason=why if ended.reason is not None and stop.asked else ended.reason,
+        outputs=ended.outputs,
+        notes=(*ended.notes, *notes),
+        left_behind=ended.left_behind,
+    )
+
+
+async def _watch(folder: Path, patience_seconds: float, stop: Stop) -> None:
+    """Ask to end once nobody has waited for so long; returns then.
+
+    By whether the file changes, and not by its age: a clock may be set.
+    """
+    loop = asyncio.get_running_loop()
+    seen, since = 0, loop.time()
+    watched = Job(folder).watched
+    while loop.time() - since < patience_seconds:
+        await asyncio.sleep(WATCH_SECONDS)
+        try:
+            changed = watched.stat().st_mtime_ns
+        except OSError:
+            continue
+        if changed != seen:
+            seen, since = changed, loop.time()
+    stop.ask(GRACE_SECONDS)
+
+
+async def _attempted(
+    record: Mapping[str, Any], folder: Path, stop: Stop, engine: "_Engine", output: Output
+) -> Exit | None:
+    """What came of the attempt; None when the engine went away during it, and is back.
+
+    Raises:
+        RunError: it cannot run here.
+    """
     container: ContainerPlan = record["container"]
     work = Work(
         kind="task", name=record["task"], container=container, settings=record["settings"] or {}
     )
     here = machine(_images(record["runner"], container.image))
     kind = cast(LauncherType, discover().load("liminal.runners", record["runner"]))
+    await engine.wait()
     launcher = kind.prepare([work], here)
-    output = Output(folder / "log", lambda _: None, notes.append)
-    (folder / "work").mkdir(mode=0o700, exist_ok=True)
+    attempt = _attempt(record, work, folder, here, stop)
     try:
-        ended = await launcher.run(_attempt(record, work, folder, here, stop), output)
+        ended = await launcher.run(attempt, output)
     finally:
-        output.close()
         launcher.close()
-    return Exit(
-        status=ended.status,
-        reason=ended.reason if ended.reason is None or not stop.asked else "stopped by Airflow",
-        outputs=ended.outputs,
-        notes=(*launcher.notes, *ended.notes, *notes),
-        left_behind=ended.left_behind,
-    )
+    if ended.reason is None or stop.asked or not engine.is_lost(ended.reason):
+        return replace(ended, notes=(*launcher.notes, *ended.notes))
+    if not await engine.wait():
+        return ended
+    record_file = attempt.folder / ATTEMPT_RECORD
+    if record_file.exists():
+        await kind.recover(Abandoned(run=folder, records=(read_record(record_file),)), here)
+    remove_tree(attempt.folder)
+    return None
+
+
+class _Engine:
+    """The engine of containers that a runner needs; one that is stopped costs no attempt."""
+
+    def __init__(self, name: str, stop: Stop) -> None:
+        self._stop = stop
+        plugins = discover()
+        known = name in plugins.names("liminal.engines")
+        self._type: EngineType | None = plugins.load("liminal.engines", name) if known else None
+
+    def _refusal(self) -> str | None:
+        return self._type.refusal(os.environ) if self._type is not None else None
+
+    def is_lost(self, reason: str) -> bool:
+        """Whether the attempt failed because the engine went away; it may be back already."""
+        return "engine stopped answering" in reason or self._refusal() is not None
+
+    async def wait(self) -> bool:
+        """Wait until it answers; says whether it does."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + ENGINE_SECONDS
+        while await asyncio.to_thread(self._refusal) is not None:
+            if loop.time() > until or self._stop.asked:
+                return False
+            await asyncio.sleep(ENGINE_POLL_SECONDS)
+        return True
 
 
 def _attempt(

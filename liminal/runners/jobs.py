@@ -8,6 +8,7 @@ folder under ``$LIMINAL_HOME/jobs``::
     KEY/lock           held by that process as long as it lives
     KEY/process.json   its number
     KEY/log            what the command writes, as it comes
+    KEY/watched        touched by whoever waits for it
     KEY/ended.json     how it ended; the last thing it writes
     KEY/work/          the attempt's own
 
@@ -17,9 +18,11 @@ The key names the task and not the try, so that whoever comes next finds what st
 import asyncio
 import base64
 import codecs
+import contextlib
 import fcntl
 import hashlib
 import json
+import math
 import os
 import re
 import signal
@@ -44,6 +47,12 @@ from liminal.runners.records import ATTEMPT_RECORD, read_record, write_record
 STOP_SECONDS = 12.0
 """How long a job that is asked to end may take before it is killed."""
 
+WATCH_SECONDS = 2.0
+"""Between two signs of who waits for a job."""
+
+KEPT_SECONDS = 24 * 60 * 60
+"""How long the end of a job that nobody read is kept."""
+
 FIRST_POLL_SECONDS, LAST_POLL_SECONDS = 0.02, 0.5
 """Between two looks at a job: short at first, for short tasks."""
 
@@ -58,6 +67,8 @@ class JobSpec:
         key: what tells the task, or its copy, apart from all others.
         runner: the type of the launcher.
         copy, number, command, env_vars: as in `liminal.runners.Attempt`.
+        patience_seconds: how long it runs on while nobody waits for it: until the next try could
+            have begun, or not for long where there will be none.
     """
 
     key: tuple[str, ...]
@@ -67,6 +78,7 @@ class JobSpec:
     number: int
     command: str
     env_vars: Mapping[str, str]
+    patience_seconds: float = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,6 +119,11 @@ class Job:
         """The machine that it is on, which is this one."""
         return os.uname().nodename
 
+    @property
+    def watched(self) -> Path:
+        """The file that whoever waits for it touches."""
+        return self.folder / "watched"
+
     def lives(self) -> bool:
         """Whether its process is there; the system lets go of the lock with the process."""
         try:
@@ -138,7 +155,11 @@ class Job:
         lines = _Lines()
         pause = FIRST_POLL_SECONDS
         position = 0
+        watched = -math.inf
         while True:
+            if time.monotonic() - watched > WATCH_SECONDS:
+                watched = time.monotonic()
+                self.watched.touch(mode=0o600)
             over = not self.lives()  # before the last look, so that nothing is missed
             while data := self._read(position):
                 position += len(data)
@@ -204,6 +225,7 @@ def submit(spec: JobSpec, home: Home) -> Job:
         OSError: it cannot be started.
     """
     make_private_folder(home.jobs)
+    _sweep(home)
     folder = home.jobs / _name(spec.key)
     job = Job(folder, taken_up=True)
     if job.lives() or job.ended() is not None:
@@ -223,6 +245,7 @@ def submit(spec: JobSpec, home: Home) -> Job:
             "number": spec.number,
             "command": spec.command,
             "env_vars": dict(spec.env_vars),
+            "patience_seconds": spec.patience_seconds,
         },
     )
     # Held from before it starts, so that it is never taken for dead; the process inherits it.
@@ -243,6 +266,30 @@ def submit(spec: JobSpec, home: Home) -> Job:
     finally:
         os.close(lock)
     return Job(folder)
+
+
+def stop_jobs(home: Home) -> int:
+    """End all jobs of this machine, such as when its server stops; says how many there were."""
+    jobs = [Job(path, taken_up=True) for path in _folders(home)]
+    for job in jobs:
+        job.stop()
+    return len(jobs)
+
+
+def _folders(home: Home) -> list[Path]:
+    try:
+        return sorted(path for path in home.jobs.iterdir() if path.is_dir())
+    except FileNotFoundError:
+        return []
+
+
+def _sweep(home: Home) -> None:
+    """Remove what is left of jobs that nobody will ask for any more."""
+    for path in _folders(home):
+        with contextlib.suppress(OSError):  # somebody else sweeps too
+            old = time.time() - path.stat().st_mtime > KEPT_SECONDS
+            if old and not Job(path).lives():
+                Job(path).recover()
 
 
 def job_at(external_id: Mapping[str, Any]) -> Job | None:

@@ -1,8 +1,10 @@
 """What tests of the docker runner need: an engine, and images as Liminal builds them."""
 
+import io
 import shutil
 import subprocess
 import sys
+import tarfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -73,6 +75,15 @@ def build(folder: Path, tag: str, files: dict[str, str], *requirements: str) -> 
     (folder / "Dockerfile").write_text(DOCKERFILE)
     with client() as engine:
         engine.images.build(path=str(folder), tag=tag, rm=True, forcerm=True)
+    return tag
+
+
+def bare_image(engine: Any, tag: str) -> str:
+    """An image with a single file: no shell, no libraries."""
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as tar:
+        tar.addfile(tarfile.TarInfo("file"))
+    engine.api.import_image_from_data(packed.getvalue(), repository=tag, tag="latest")
     return tag
 
 

@@ -4,8 +4,6 @@ import dataclasses
 import json
 import os
 import resource
-import stat
-import sys
 from pathlib import Path
 from typing import cast
 
@@ -61,10 +59,6 @@ def test_the_environment_is_ours_the_images_and_the_tasks(bench: Bench) -> None:
     assert env["LIMINAL_RUN_ID"].startswith("manual__2026")
     assert (env["LIMINAL_TRY"], env["env"], env["PYTHONUNBUFFERED"]) == ("1", "staging", "1")
     assert (env["LIMINAL_SPLIT_ID"], env["LIMINAL_NUM_SPLITS"]) == ("0", "1")
-
-
-def test_env_is_default_where_nobody_says(bench: Bench) -> None:
-    assert environment_of(bench)["env"] == "default"
 
 
 def test_of_the_shell_only_what_tells_about_the_machine_goes_through(bench: Bench) -> None:
@@ -141,24 +135,6 @@ def test_a_temporary_folder_of_its_own_is_gone_after_the_task(bench: Bench) -> N
     assert not Path(folder).exists()
     # Sockets in it, as multiprocessing makes them, must fit into 104 bytes.
     assert len(folder) < 60 or not folder.startswith("/tmp/liminal-")
-
-
-def test_relative_mounts_lead_to_their_volumes_and_hide_what_is_there(
-    bench: Bench, tmp_path: Path
-) -> None:
-    source = image_of(bench).source
-    (source / "models").mkdir()
-    (source / "models" / "of-the-image").touch()
-    volume = tmp_path / "made" / "for-it"
-    mounts = (mount(volume, "models"), mount(Path("~/two"), "a/b/c/"))
-    result = bench.run(
-        plan(task("t", "ls models; echo x > models/new; echo y > a/b/c/new", mounts=mounts))
-    )
-    assert result.state is RunState.SUCCESS
-    assert bench.lines("t") == []
-    assert (volume / "new").read_text() == "x\n"
-    assert (tmp_path / "two" / "new").read_text() == "y\n"
-    assert (source / "models" / "of-the-image").exists()
 
 
 def test_an_absolute_mount_is_a_link_that_is_remembered(bench: Bench, tmp_path: Path) -> None:
@@ -284,12 +260,6 @@ def test_how_a_task_ended_is_told_in_plain_words(bench: Bench, cmd: str, reason:
     assert (done.state, done.reason) == (TaskState.FAILED, reason)
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the limit is another")
-def test_a_command_that_is_too_long_to_start_fails_the_task(bench: Bench) -> None:
-    (done,) = bench.run(plan(task("t", "true " + "x" * 500_000))).tasks
-    assert (done.reason or "").startswith("could not be started: ")
-
-
 def test_a_disk_that_takes_no_more_fails_the_task_and_nothing_else(bench: Bench) -> None:
     """A limit on the size of files stands for it: the same calls fail."""
     source = image_of(bench).source
@@ -343,11 +313,6 @@ def alive(pid: int) -> bool:
     return status.rpartition(")")[2].split()[0] != "Z"
 
 
-def test_a_private_run_folder(bench: Bench) -> None:
-    result = bench.run(plan(task("t")))
-    assert stat.S_IMODE(result.folder.stat().st_mode) == 0o700
-
-
 def test_images_are_structural() -> None:
     """What the engine gives need not know the runner."""
     assert Image(name="x", source=Path("x"), environment=Path("y")).env_vars == {}
@@ -365,26 +330,3 @@ def test_a_volume_that_should_be_read_only_is_told_once_before_the_run(
     (notice,) = bench.of(Notice)
     assert notice.message == 'volume "vol" is mounted read-only; on this machine it can be written'
     assert bench.events.index(notice) < bench.events.index(bench.of(RunStarted)[0])
-
-
-@pytest.mark.parametrize(
-    ("content", "why"),
-    [
-        (b"A=1\nB=\xff\n", ", line 2: it is not UTF-8"),
-        (b"A=1\n\nB=\0\n", ", line 3: it holds a NUL character"),
-        (None, " cannot be read: Is a directory"),
-    ],
-)
-def test_a_damaged_env_file_is_told_before_the_run(
-    bench: Bench, content: bytes | None, why: str
-) -> None:
-    file = bench.machine.home.env_file
-    file.parent.mkdir()
-    if content is None:
-        file.mkdir()
-    else:
-        file.write_bytes(content)
-    with pytest.raises(RunError) as found:
-        bench.run(plan(task("t")))
-    assert found.value.message == f'"{file}"{why}'
-    assert bench.of(RunStarted) == []

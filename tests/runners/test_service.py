@@ -1,5 +1,6 @@
 """``liminal serve``: a real service in its own environment, started and ended as a user does."""
 
+import hashlib
 import json
 import os
 import signal
@@ -9,11 +10,12 @@ import sys
 import threading
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+import docker_parts
 import psutil
 import pytest
 
@@ -101,9 +103,9 @@ def nothing_is_left() -> Iterator[None]:
 class Serving:
     """A running ``liminal serve``."""
 
-    def __init__(self, project: Path, home: Path, *words: str) -> None:
+    def __init__(self, command: Sequence[str], project: Path, home: Path, *words: str) -> None:
         self.process = subprocess.Popen(
-            [LIMINAL, "serve", "--port", "0", *words],
+            [*command, *words],
             cwd=project,
             env={**os.environ, "LIMINAL_HOME": str(home)},
             stdout=subprocess.PIPE,
@@ -148,10 +150,40 @@ class Serving:
         return status
 
 
+Serve = Callable[..., Serving]
+
+
+@pytest.fixture(params=["local", "docker"])
+def serve(
+    request: pytest.FixtureRequest, parrot: Path, service_home: Path, tmp_path_factory: Any
+) -> Iterator[Serve]:
+    """Starts the service of the project as it is, as processes or in a container."""
+    if request.param == "local":
+        local = [str(LIMINAL), "serve", "--engine", "local"]
+        yield lambda *words: Serving(local, parrot, service_home, *(words or ("--port", "0")))
+        return
+    docker_parts.find_engine(request.getfixturevalue("require"))
+    requirements = docker_parts.CHECKOUT / "liminal" / "serving" / "requirements.txt"
+
+    def in_container(*words: str) -> Serving:
+        files = {"parrot.py": (parrot / "parrot.py").read_text()}
+        tag = f"liminal-test-serving:{hashlib.sha256(repr(files).encode()).hexdigest()[:12]}"
+        folder = tmp_path_factory.mktemp("serving") / "context"
+        docker_parts.build(folder, tag, files, "--requirements", str(requirements))
+        script = Path(docker_parts.__file__).parent / "serve_in_container.py"
+        command = [sys.executable, str(script), str(parrot), tag]
+        return Serving(command, parrot, service_home, *words)
+
+    yield in_container
+    left = docker_parts.containers(service_home)
+    docker_parts.remove_all(service_home)
+    assert left == []
+
+
 @pytest.fixture
-def serving(parrot: Path, service_home: Path) -> Iterator[Serving]:
+def serving(serve: Serve) -> Iterator[Serving]:
     """The service, answering; killed in the end if the test did not end it."""
-    running = Serving(parrot, service_home)
+    running = serve()
     assert running.url
     yield running
     if running.process.poll() is None:
@@ -192,12 +224,12 @@ def test_ctrl_c_finishes_what_is_in_flight_and_ends_with_0(
     assert not list(service_home.glob("runs/*/*/*/work"))
 
 
-def test_a_taken_port_is_told_before_anything_starts(parrot: Path, service_home: Path) -> None:
+def test_a_taken_port_is_told_before_anything_starts(serve: Serve) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        running = Serving(parrot, service_home, "--port", str(port))
+        running = serve("--port", str(port))
         assert running.process.wait(PATIENCE_SECONDS) == 6
     running._reader.join(PATIENCE_SECONDS)
     assert f"port {port} on 127.0.0.1 is taken" in running.said
@@ -205,10 +237,10 @@ def test_a_taken_port_is_told_before_anything_starts(parrot: Path, service_home:
 
 
 def test_a_module_that_does_not_import_ends_it_with_the_users_traceback(
-    parrot: Path, service_home: Path
+    serve: Serve, parrot: Path
 ) -> None:
     (parrot / "parrot.py").write_text(PARROT + "\nraise ValueError('not today')\n")
-    running = Serving(parrot, service_home)
+    running = serve()
     assert running.process.wait(PATIENCE_SECONDS) == 6
     running._reader.join(PATIENCE_SECONDS)
     assert "ValueError: not today" in running.said
@@ -217,11 +249,11 @@ def test_a_module_that_does_not_import_ends_it_with_the_users_traceback(
 
 
 def test_what_a_killed_command_left_is_ended_by_the_next(
-    serving: Serving, parrot: Path, service_home: Path
+    serving: Serving, serve: Serve, parrot: Path, service_home: Path
 ) -> None:
     os.kill(serving.process.pid, signal.SIGKILL)
     serving.process.wait(PATIENCE_SECONDS)
-    following = Serving(parrot, service_home)
+    following = serve()
     assert following.url
     assert 'service "parrot" was killed' in following.said
     assert following.end() == 0
@@ -233,7 +265,8 @@ def test_the_last_runs_are_kept_with_how_they_ended(parrot: Path, tmp_path: Path
     for _ in range(KEPT_RUNS + 3):
         earlier = datetime(2026, 1, 1, tzinfo=timezone.utc)
         release(make_folder(Home(home), "parrot", "service-parrot", earlier))
-    running = Serving(parrot, home)
+    command = [str(LIMINAL), "serve", "--engine", "local", "--port", "0"]
+    running = Serving(command, parrot, home)
     assert running.url
     (going,) = home.glob("runs/*/*/*/lock")
     record = going.parent / RECORD

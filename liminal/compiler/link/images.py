@@ -31,8 +31,8 @@ _REFERENCE = re.compile(
 _MAX_REFERENCE = 255
 
 _SHARED_KEYS = (
-    "python_version base_image requirements system_packages build_cmd no_cache pip_conf"
-    " build_secrets ca_bundle dockerfile".split()
+    "python_version base_image requirements system_packages build_packages build_cmd no_cache"
+    " pip_conf build_secrets ca_bundle dockerfile".split()
 )
 """Keys of an image that a task or service in short form may give too."""
 
@@ -146,9 +146,10 @@ def _image(entry: Map, kind: str, context: Context) -> Image:
         source=entry.string("source") or "",
         origin=entry.at("image"),
         python_version=python_version,
-        base_image=_one_line(entry, "base_image", context),
+        base_image=_base_image(entry, context),
         requirements=entry.string("requirements"),
         system_packages=strings(entry, "system_packages"),
+        build_packages=strings(entry, "build_packages"),
         build_cmd=_one_line(entry, "build_cmd", context),
         no_cache=entry.flag("no_cache") or False,
         pip_conf=_beside_source(entry, entry, "pip_conf", context),
@@ -157,7 +158,7 @@ def _image(entry: Map, kind: str, context: Context) -> Image:
         },
         ca_bundle=_beside_source(entry, entry, "ca_bundle", context),
         dockerfile=entry.string("dockerfile"),
-        env_vars=known_env_vars(entry) if is_listed else {},
+        env_vars=_env_vars(entry, context) if is_listed else {},
         endpoints=endpoints(entry, source, context),
         settings=_type_settings(entry, kind, context),
     )
@@ -173,15 +174,35 @@ def _type_settings(entry: Map, kind: str, context: Context) -> dict[str, Setting
     return {k: v for k, v in settings(entry, keys).items() if k not in common}
 
 
-def _check_reference(entry: Map, context: Context) -> bool:
-    name = entry.string("image") or ""
+def _check_reference(entry: Map, context: Context, key: str = "image") -> bool:
+    name = entry.string(key) or ""
     if "{{" in name:  # what is left of a placeholder was told
         return True
     if len(name) <= _MAX_REFERENCE and _REFERENCE.fullmatch(name):
         return True
     hint = "for example myorg/app:1.2; the name is in lower case" if name.lower() != name else None
-    context.error("bad-image", f'"{name}" is not the name of an image', entry.at("image"), hint)
+    context.error("bad-image", f'"{name}" is not the name of an image', entry.at(key), hint)
     return False
+
+
+def _base_image(entry: Map, context: Context) -> str | None:
+    if "base_image" in entry:
+        _check_reference(entry, context, "base_image")
+    return entry.string("base_image")
+
+
+def _env_vars(entry: Map, context: Context) -> dict[str, str]:
+    """The image's environment; a newline in it would be an instruction of its own."""
+    variables = entry.mapping("env_vars")
+    for name, value in variables.texts():
+        if "\n" in value or "\r" in value:
+            context.error(
+                "many-lines",
+                f'"{name}" has more than one line, which an image cannot set',
+                variables.at(name),
+                "set it in the env_vars of the task or service",
+            )
+    return known_env_vars(entry)
 
 
 def _beside_source(entry: Map, node: Map, key: str, context: Context) -> str | None:

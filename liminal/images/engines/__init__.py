@@ -27,6 +27,14 @@ class Engine(Protocol[Built]):
         """
         ...
 
+    def push(self, image: BuiltImage, report: Report) -> Built:
+        """The image with the digest that its registry gave it.
+
+        Raises:
+            BuildError: there is no registry for such images, or it did not take this one.
+        """
+        ...
+
     def cancel(self) -> None:
         """Ends the builds that run in other threads, and the processes they started."""
         ...

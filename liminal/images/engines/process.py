@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from liminal.errors import Interrupted
 
@@ -49,6 +49,7 @@ class Processes:
         environ: Mapping[str, str],
         output: Callable[[str], None],
         holding: Sequence[int] = (),
+        stdin: BinaryIO | None = None,
     ) -> None:
         """Runs the command to its end, and ends whatever it leaves in the background.
 
@@ -58,6 +59,7 @@ class Processes:
             environ: all of its environment.
             output: called with each line that it writes, from another thread.
             holding: descriptors of locks that it holds on to when this process is killed.
+            stdin: a file that it reads, or None for nothing.
 
         Raises:
             StepFailed: it could not be started, or ended with another status than 0.
@@ -65,7 +67,7 @@ class Processes:
         """
         words = tuple(str(word) for word in arguments)
         last: deque[str] = deque(maxlen=LAST_LINES)
-        process = self._start(words, folder, environ, holding)
+        process = self._start(words, folder, environ, holding, stdin)
         reader = threading.Thread(target=_read, args=(process, last, output), daemon=True)
         reader.start()
         try:
@@ -115,6 +117,7 @@ class Processes:
         folder: Path,
         environ: Mapping[str, str],
         holding: Sequence[int],
+        stdin: BinaryIO | None,
     ) -> "subprocess.Popen[bytes]":
         import subprocess  # a build with nothing to do never comes here
 
@@ -125,7 +128,7 @@ class Processes:
                     words,
                     cwd=folder,
                     env=environ,
-                    stdin=subprocess.DEVNULL,
+                    stdin=stdin or subprocess.DEVNULL,
                     stdout=subprocess.PIPE,
                     stderr=subprocess.STDOUT,
                     # A session of its own, so that all it starts can be ended with it.

@@ -1,7 +1,6 @@
 """A compiled pipeline -> Airflow's DAG. Each operator is made of a spec by one short function."""
 
 import importlib
-import importlib.metadata
 import re
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -14,6 +13,7 @@ from airflow.sdk import DAG, Asset, Param
 from liminal.model import AssetSchedule, Setting
 from liminal.plan.dag import PipelinePlan
 from liminal.plan.serial import CompiledPipeline, Source
+from liminal.runners.airflow.cloning import clone_of, connect
 from liminal.runners.airflow.metrics import ReportTimeout
 from liminal.runners.airflow.resolving import resolving
 from liminal.runners.airflow.specs import NoOperator, operator_spec, shape_of
@@ -45,18 +45,20 @@ def dag_of(compiled: CompiledPipeline) -> DAG:
     shape = shape_of(plan)
     made: dict[str, Any] = {}
     phases: dict[str, str | None] = {}
+    maker = _Maker(dag)
     for task in plan.tasks:
         source = compiled.tasks.get(task.name, compiled.source)
         try:
-            spec = operator_spec(task, _operator_of, shape)
-            made[task.name] = operator = _operator(dag, spec, source.text)
+            spec = operator_spec(task, compiled.operators.get, shape)
+            made[task.name] = maker.operator(spec, source.text)
             phases[task.name] = spec.phase
-            if spec.upstream:
-                operator.set_upstream([made[name] for name in spec.upstream])
         except NoOperator as problem:
             raise Unbuildable(source, f'task "{task.name}"', problem) from problem
         except Exception as problem:  # the same
             raise Unbuildable(source, f'task "{task.name}"', problem) from problem
+    for task in plan.tasks:  # last: a copy is made of an operator that has nothing around it yet
+        for name in task.depends_on:
+            connect(made[name], made[task.name])
     _enclose(phases, made)
     return dag
 
@@ -64,7 +66,7 @@ def dag_of(compiled: CompiledPipeline) -> DAG:
 def _empty_dag(compiled: CompiledPipeline) -> DAG:
     plan = compiled.plan
     zone = pendulum.timezone(plan.timezone)
-    others: dict[str, Any] = {}
+    others: dict[str, Any] = dict(_limits())
     if plan.end_date is not None:
         others["end_date"] = _moment(plan.end_date, zone)
     if plan.max_active_runs is not None:
@@ -86,6 +88,14 @@ def _empty_dag(compiled: CompiledPipeline) -> DAG:
         user_defined_macros={PLAN: plan},
         **others,
     )
+
+
+@lru_cache(maxsize=1)
+def _limits() -> Mapping[str, Any]:
+    """What airflow.cfg says for all DAGs; Airflow would read it anew for each."""
+    example = DAG(dag_id="example", schedule=None)
+    names = ("max_active_tasks", "max_active_runs", "max_consecutive_failed_dag_runs")
+    return {name: getattr(example, name) for name in names}
 
 
 def _moment(text: str, zone: Any) -> datetime:
@@ -120,17 +130,30 @@ def _params(plan: PipelinePlan) -> dict[str, Any]:
     return variables
 
 
-def _operator(dag: DAG, spec: OperatorSpec, definition: str) -> Any:
-    """The operator that the spec describes, in the DAG."""
-    made = _class(spec.operator)
-    common = _common(spec.common)
-    if definition:
-        common.setdefault("doc_md", _fenced("yaml", definition))
-    arguments = {key: plain_data(value) for key, value in spec.arguments.items()}
-    if spec.copies is None:
-        return made(task_id=spec.task, dag=dag, **common, **arguments)
-    partial = made.partial(task_id=spec.task, dag=dag, **common, **arguments)
-    return partial.expand(copy=list(range(spec.copies)))
+class _Maker:
+    """Makes the operators of one DAG."""
+
+    def __init__(self, dag: DAG) -> None:
+        self._dag = dag
+        self._first: dict[object, Any] = {}
+
+    def operator(self, spec: OperatorSpec, definition: str) -> Any:
+        """The operator that the spec describes, in the DAG."""
+        made = _class(spec.operator)
+        own = {key: plain_data(value) for key, value in spec.arguments.items()}
+        if definition and "doc_md" not in spec.common:
+            own["doc_md"] = _fenced("yaml", definition)
+        if spec.copies is not None:
+            partial = made.partial(task_id=spec.task, dag=self._dag, **_common(spec.common), **own)
+            return partial.expand(copy=list(range(spec.copies)))
+        like = (spec.operator, tuple(own), repr(spec.common))
+        first = self._first.get(like)
+        if first is not None:
+            return clone_of(first, spec.task, own)
+        operator = made(task_id=spec.task, dag=self._dag, **_common(spec.common), **own)
+        if getattr(made, "is_plain", False):
+            self._first[like] = operator
+        return operator
 
 
 def _common(given: Mapping[str, Setting]) -> dict[str, Any]:
@@ -149,14 +172,6 @@ def _class(path: str) -> Any:
     module, _, name = path.rpartition(".")
     found = getattr(importlib.import_module(module), name)
     return found if module.startswith("liminal.") else resolving(found)
-
-
-@lru_cache(maxsize=256)
-def _operator_of(executor: str) -> str | None:
-    """The operator of the executor type: the built-in ones without a look at all packages."""
-    for entry in importlib.metadata.entry_points(group="liminal.executors", name=executor):
-        return getattr(entry.load(), "operator", None)
-    return None
 
 
 def _enclose(phases: Mapping[str, str | None], made: Mapping[str, Any]) -> None:

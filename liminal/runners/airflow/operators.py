@@ -15,6 +15,13 @@ from liminal.runners.embedded.values import Unresolved, holds, resolve_command
 from liminal.runners.jobs import Ended, Job, JobSpec, home_of, job_at, submit
 from liminal.steps import RunCommand
 
+NO_NEXT_TRY_SECONDS = 60.0
+"""How long a task's last try runs on when its worker is gone."""
+
+NEXT_TRY_SECONDS = 30 * 60.0
+"""How long Airflow may take to notice that a worker is gone, and to find another; its own limit
+(`scheduler.task_instance_heartbeat_timeout`) is 5 minutes where nobody has set it."""
+
 RUNNING, ENDED, GONE = "running", "ended", "gone"
 
 
@@ -25,12 +32,15 @@ class ContainerOperator(ResumableJobMixin, BaseOperator):
         command: as the file has it, and once it is rendered as the shell gets it.
         image: the image's name.
         copy: the number of the copy, of a task that has several.
+        is_plain: whether each argument is an attribute of the same name and nothing more, so that
+            `liminal.runners.airflow.cloning` may copy it.
     """
 
     template_fields = ("command", "image")
     template_fields_renderers: ClassVar[dict[str, str]] = {"command": "bash"}
     external_id_key = "liminal_job"
     ui_color = "#e6f5e9"
+    is_plain = True
     runner: ClassVar[str]
 
     def __init__(self, *, command: str, image: str, copy: int = 0, **kwargs: Any) -> None:
@@ -75,7 +85,14 @@ class ContainerOperator(ResumableJobMixin, BaseOperator):
             number=ti.try_number,
             command=self.command,
             env_vars={**env_vars, "LIMINAL_TRY": str(ti.try_number)},
+            patience_seconds=self._patience_seconds(ti),
         )
+
+    def _patience_seconds(self, ti: Any) -> float:
+        """How long the job may run without a worker: until Airflow's next try, if there is one."""
+        if ti.try_number > ti.max_tries:
+            return NO_NEXT_TRY_SECONDS
+        return NEXT_TRY_SECONDS + 2 * self.retry_delay.total_seconds()
 
     def execute(self, context: Any) -> Any:
         """Run it to its end; the outputs go to XCom."""

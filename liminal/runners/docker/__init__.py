@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from liminal.errors import RunError
 from liminal.files import remove_tree
-from liminal.images.engines.docker.client import EngineProblem, connect, find_address
+from liminal.images.engines.docker.client import EngineProblem, connect, explained, find_address
 from liminal.runners import Abandoned, Attempt, ContainerImage, Exit, Machine, Recovered, Work
 from liminal.runners.docker.images import ImageFacts, find_image, pull
 from liminal.runners.docker.leftovers import remove_abandoned
@@ -25,6 +25,7 @@ from liminal.runners.docker.spec import (
     host_options,
     mounted,
     name_of,
+    too_long,
     user_for,
 )
 from liminal.runners.docker.stream import Delivery
@@ -44,7 +45,14 @@ KILL_WAIT_SECONDS = 15.0
 
 
 class DockerRunner:
-    """The launcher of the executor type ``docker``."""
+    """The launcher of the executor type ``docker``.
+
+    Args:
+        identity: the user and the group whose files a task writes into volumes.
+    """
+
+    def __init__(self, identity: Callable[[], tuple[int, int]] | None = None) -> None:
+        self._identity = identity or (lambda: (os.getuid(), os.getgid()))
 
     def prepare(self, works: Sequence[Work], machine: Machine) -> "DockerLauncher":
         """A launcher for these, with their images on the engine and their volumes made.
@@ -58,7 +66,7 @@ class DockerRunner:
         except EngineProblem as problem:
             raise RunError(problem.message, hint=problem.hint) from problem
         try:
-            places, notes = _Preparation(client, machine).places(works)
+            places, notes = _Preparation(client, machine, self._identity()).places(works)
             for work in works:
                 for mount in work.container.mounts:
                     make_volume(mount, machine.user_home)
@@ -78,14 +86,15 @@ class DockerRunner:
 class _Preparation:
     """What is made sure of before anything runs."""
 
-    def __init__(self, client: "DockerClient", machine: Machine) -> None:
+    def __init__(self, client: "DockerClient", machine: Machine, identity: tuple[int, int]) -> None:
         self._client = client
         self._machine = machine
-        info = client.info()
+        with explained("the Docker engine does not tell about itself"):
+            info = client.info()
         options = info.get("SecurityOptions") or ()
         self._processors = int(info.get("NCPU") or os.cpu_count() or 1)
         self._me = User(
-            uid=os.getuid(), gid=os.getgid(), root_is_me=any("rootless" in one for one in options)
+            uid=identity[0], gid=identity[1], root_is_me=any("rootless" in one for one in options)
         )
         self._images: dict[str, ImageFacts] = {}
         self._found: list[str] = []
@@ -221,14 +230,16 @@ class DockerLauncher:
     async def run(self, attempt: Attempt, output: Callable[[bytes], None]) -> Exit:
         """Run the attempt in a container, and remove that again."""
         try:
+            made = self._made(attempt)
+            if (words := too_long(made.options)) is not None:
+                return Exit(status=None, reason=f"could not be started: {words}")
             attempt.folder.mkdir(mode=0o700)
             write_record(attempt.folder / ATTEMPT_RECORD, self._record(attempt))
-            life = Life(self._client.api, self._made(attempt), Delivery(output))
         except OSError as error:
             named = f': "{error.filename}"' if error.filename else ""
             reason = f"could not be started: {error.strerror or error}{named}"
             return Exit(status=None, reason=reason, left_behind=_remove(attempt.folder))
-        ended = await _follow(life, attempt)
+        ended = await _follow(Life(self._client.api, made, Delivery(output)), attempt)
         if ended.left_behind:
             return ended  # the record stays: the next run removes the container
         return Exit(

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from liminal.images.engines.docker.client import EngineProblem
 from liminal.runners import Exit
-from liminal.runners.docker.files import OUTPUT, archive, first_bytes
-from liminal.runners.docker.files import Placed as Placed
+from liminal.runners.docker.files import OUTPUT, Placed, archive, first_bytes
 from liminal.runners.docker.stream import close, read, unframed
 from liminal.runners.processes import explain
 
@@ -135,19 +134,28 @@ class Life:
         with self._asked(running=True):
             status = int(self._api.wait(self.name)["StatusCode"])
             state = self._api.inspect_container(self.name)["State"]
-            outputs = self._outputs() if status == 0 else b""
+            outputs = self._read(OUTPUT) if status == 0 else b""
+            # An init starts in any image, and then finds nothing to run.
+            no_shell = status == 127 and self._read("/bin/sh") is None
         if status != 0 and state.get("OOMKilled"):
             limit = f" (limit {self._made.memory})" if self._made.memory else ""
             return Exit(status=status, reason=f"out of memory{limit}")
-        return Exit(status=status, reason=explain(status, out_of_memory=False), outputs=outputs)
+        if no_shell:
+            return Exit(status=None, reason=_refusal(_NO_SHELL, self._made.image))
+        return Exit(
+            status=status,
+            reason=explain(status, out_of_memory=False),
+            outputs=outputs or b"",
+        )
 
-    def _outputs(self) -> bytes:
+    def _read(self, path: str) -> bytes | None:
+        """The begin of the file at that path in the container; None where nothing is there."""
         from docker.errors import NotFound
 
         try:
-            pieces, _ = self._api.get_archive(self.name, OUTPUT)
-        except NotFound:  # the task removed it
-            return b""
+            pieces, _ = self._api.get_archive(self.name, path)
+        except NotFound:
+            return None
         with contextlib.closing(pieces):
             return first_bytes(pieces)
 
@@ -189,6 +197,9 @@ class Life:
             raise _Lost(
                 f"the Docker engine stopped answering ({self._made.address}) {when}"
             ) from error
+
+
+_NO_SHELL = "/bin/sh: no such file"
 
 
 class _Lost(Exception):

@@ -232,6 +232,21 @@ def container_options(
     return options
 
 
+def too_long(options: Mapping[str, Any]) -> str | None:
+    """Why the system would not start the command, in words; None when it would.
+
+    Source: execve(2): MAX_ARG_STRLEN is 32 pages. In a container it is the init that fails, and
+    says so only to who knows it.
+    """
+    limit = 131_072
+    if len(options["command"][-1].encode()) >= limit:
+        return "the command is longer than 128 KiB"
+    for name, value in options["environment"].items():
+        if len(f"{name}={value}".encode()) >= limit:
+            return f'the environment variable "{name}" is longer than 128 KiB'
+    return None
+
+
 def command_of(attempt: Attempt) -> str:
     """What the shell of the image is given to run."""
     if attempt.stop.leader_only:

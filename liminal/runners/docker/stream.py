@@ -80,7 +80,7 @@ def unframed(pieces: Iterator[bytes]) -> Iterator[bytes]:
 
 
 def close(socket: Any) -> None:
-    """Close the socket, after the answer that it came with, which the docker package leaves open."""
+    """Close the socket, and the answer that it came with: the docker package leaves it open."""
     answer = getattr(socket, "_response", None)
     if answer is not None:
         answer.close()

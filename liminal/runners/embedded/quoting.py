@@ -61,6 +61,7 @@ _Context: TypeAlias = Literal["plain", "group", "substitution", "double", "singl
 # What may hold no value and can be stepped over as a whole.
 _PARAMETER = re.compile(r"\$\{(?![\s|])[^}'\"\\`${]*\}|\$[$!?#@*0-9-]")
 _ARITHMETIC = re.compile(r"\$\(\([^()'\"\\`]*\)\)")
+_PID_AND_BRACKET = re.compile(r"\$\$(?:\\\n)*[({\[]")
 _BEFORE_A_WORD = frozenset(" \t\n;&|(<>")
 _CASE = re.compile(r"\bcase\b")
 
@@ -187,9 +188,9 @@ class _Shell:
     def _dollar(self, text: str, position: int) -> _Step:
         whole = _PARAMETER.match(text, position) or _ARITHMETIC.match(text, position)
         following = text[position + 1 : position + 2]
-        if whole and whole[0] == "$$" and text[whole.end() : whole.end() + 1] in tuple("({['"):
-            # bash takes the second "$" for the beginning of a substitution, POSIX does not.
-            self.refused = "$$ before a bracket or a quote"
+        if _PID_AND_BRACKET.match(text, position):
+            # bash may take the second "$" for the beginning of a substitution, POSIX does not.
+            self.refused = "$$ before a bracket"
         elif whole:
             return whole.end(), _IN_A_WORD
         if following == "{":

@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import pytest
+from real_airflow import LIMINAL, PROJECT, Airflow
 
-HERE = Path(__file__).parent
-PROJECT = HERE / "parity"
-LIMINAL = Path(sys.executable).parent / "liminal"
 INJECTION = """$(touch pwned) `touch pwned` '; touch pwned; " touch pwned {{ 7*7 }}"""
 
 RUNS: Mapping[str, Mapping[str, str]] = {
@@ -32,68 +26,10 @@ RUNS: Mapping[str, Mapping[str, str]] = {
 }
 
 
-class Airflow:
-    """A real Airflow with a database of its own, and the deployed project."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.home = folder / "home"
-        self.environ = {
-            **os.environ,
-            "LIMINAL_HOME": str(self.home),
-            "AIRFLOW_HOME": str(folder / "airflow"),
-            "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
-            "AIRFLOW__CORE__UNIT_TEST_MODE": "False",
-            "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_STORAGE_PATH": str(folder / "bundles"),
-            "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST": json.dumps(
-                [
-                    {
-                        "name": "liminal",
-                        "classpath": "liminal.runners.airflow.bundle.ReleaseBundle",
-                        "kwargs": {"folder": str(self.home / "dags")},
-                    }
-                ]
-            ),
-        }
-
-    def command(self, *words: object, stdin: str = "", check: bool = True) -> str:
-        done = subprocess.run(
-            [str(word) for word in words],
-            env=self.environ,
-            input=stdin,
-            capture_output=True,
-            text=True,
-            check=False,
-            cwd=self.folder,
-        )
-        if check:
-            assert done.returncode == 0, done.stderr[-5000:]
-        self.log = done.stderr
-        return done.stdout
-
-    def runs(self, asked: list[tuple[str, Mapping[str, str]]]) -> Any:
-        """What came of these runs."""
-        script = HERE / "on_airflow.py"
-        return json.loads(self.command(sys.executable, script, stdin=json.dumps(asked)))
-
-
-@pytest.fixture(scope="module")
-def airflow(
-    tmp_path_factory: pytest.TempPathFactory, require: Callable[[str, str], NoReturn]
-) -> Airflow:
-    if importlib.util.find_spec("airflow") is None:
-        require("airflow", 'install Airflow: pip install "liminal[airflow]"')
-    made = Airflow(tmp_path_factory.mktemp("airflow"))
-    made.command(sys.executable, "-m", "airflow", "db", "migrate")
-    made.command(LIMINAL, "build", PROJECT, "--engine", "local")
-    made.command(LIMINAL, "deploy", PROJECT, "--engine", "local")
-    return made
-
-
 @pytest.fixture(scope="module")
 def on_airflow(airflow: Airflow) -> Mapping[str, Any]:
     """DAG -> what came of its run."""
-    found = airflow.runs(list(RUNS.items()))
+    found = airflow.runs([*RUNS.items(), ("no_value", {}), ("templates", {})])
     assert found["errors"] == {}
     return {run["dag"]: run for run in found["runs"]}
 
@@ -133,6 +69,17 @@ def test_what_the_run_supplies_is_one_word_and_never_syntax(
     log = on_airflow["values"]["log"]
     assert f"<one><two><inside><{INJECTION}><x{INJECTION}y><hello task>" in log
     assert not list(airflow.folder.rglob("pwned"))
+
+
+def test_a_variable_of_airflow_is_one_word_too(on_airflow: Mapping[str, Any]) -> None:
+    assert on_airflow["no_value"]["state"] == "success"
+    assert "it is $(touch pwned) {{ ds }}" in on_airflow["no_value"]["log"]
+
+
+def test_what_is_not_ours_is_left_to_airflows_templates(on_airflow: Mapping[str, Any]) -> None:
+    assert "<2026-01-03>" in on_airflow["templates"]["log"]
+    assert on_airflow["templates"]["state"] == "failed"
+    assert "{{ nothing.at.all }} has no value" in on_airflow["templates"]["log"]
 
 
 def test_outputs_are_xcoms(on_airflow: Mapping[str, Any]) -> None:

@@ -12,14 +12,15 @@ from pathlib import Path
 
 from liminal.errors import BuildError
 from liminal.home import Home
+from liminal.images.built import BuiltImage
 from liminal.images.context import Context, read_context
 from liminal.images.engines.local.environment import Environments, environment_key
 from liminal.images.engines.local.interpreter import Interpreter, find_interpreter
 from liminal.images.engines.local.store import LocalImage, Store
 from liminal.images.engines.process import Processes
 from liminal.images.events import Report, Skipped
-from liminal.images.recipe import Addition, ImagePlan, ImageType, Recipe
-from liminal.plugins import PluginError, Plugins
+from liminal.images.recipe import Addition, ImagePlan, Recipe, find_recipe
+from liminal.plugins import Plugins
 
 __all__ = ["Inputs", "Local", "LocalEngine", "LocalImage"]
 
@@ -112,6 +113,17 @@ class LocalEngine:
 
             return make_image(self, image, report)
 
+    def push(self, image: BuiltImage, report: Report) -> LocalImage:
+        """Never: an environment of this machine is of use here only.
+
+        Raises:
+            BuildError: always.
+        """
+        raise BuildError(
+            f'image "{image.name}": the local engine builds for this machine only',
+            hint="push with --engine docker",
+        )
+
     def cancel(self) -> None:
         """Ends the builds that run in other threads, and the processes they started."""
         self.processes.cancel()
@@ -122,7 +134,7 @@ class LocalEngine:
         Raises:
             BuildError: some of it is missing or out of bounds, or cannot be read.
         """
-        recipe = self._type(image).recipe(image.image, Path(image.image.folder))
+        recipe = find_recipe(image, self.plugins)
         if recipe.dockerfile is not None:
             raise BuildError(
                 f'image "{recipe.name}": the local engine cannot build a Dockerfile',
@@ -159,13 +171,6 @@ class LocalEngine:
         if there is not None and self.store.current(name) != hash:
             self.store.select(name, hash)
         return there
-
-    def _type(self, image: ImagePlan) -> ImageType:
-        try:
-            found: ImageType = self.plugins.load("liminal.images", image.image.type)
-        except PluginError as error:
-            raise BuildError(f'image "{image.image.name}": {error}') from error
-        return found
 
 
 class Local:

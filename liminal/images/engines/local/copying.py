@@ -3,11 +3,7 @@
 import os
 from pathlib import Path
 
-from liminal.images.context import Context, Entry, hash_file
-
-
-class Changed(Exception):
-    """A file changed between the moment it was hashed and the moment it was copied."""
+from liminal.images.context import Changed, Context, Entry, hash_file
 
 
 def copy_context(context: Context, folder: Path) -> None:

@@ -15,7 +15,7 @@ from liminal.images.engines.local.interpreter import Interpreter
 from liminal.images.engines.steps import Steps
 from liminal.images.events import Warning
 from liminal.images.recipe import Recipe
-from liminal.images.requirements import without_editable
+from liminal.images.requirements import DEPENDENCIES_SCRIPT, without_editable
 
 # What of a user's shell would lead an installer into another environment, or make it leave out
 # the bytecode.
@@ -25,20 +25,6 @@ _ASTRAY = re.compile(
     r"REQUIRE_VIRTUALENV|REQUIREMENT|EDITABLE|DRY_RUN|REPORT)|UV_(?:PYTHON|PROJECT\w*|SYSTEM_PYTHON|"
     r"WORKING_DIR|NO_CACHE|COMPILE_BYTECODE|VENV_\w+|BREAK_SYSTEM_PACKAGES)"
 )
-
-_DEPENDENCIES = """
-import sys
-try:
-    import tomllib
-except ImportError:
-    from pip._vendor import tomli as tomllib
-with open(sys.argv[1], "rb") as file:
-    project = tomllib.load(file)["project"]
-if "dependencies" in project.get("dynamic", ()):
-    sys.exit("its dependencies are dynamic: without uv, pip can only read a list of them")
-with open(sys.argv[2], "w", encoding="utf-8") as file:
-    file.writelines(f"{line}\\n" for line in project.get("dependencies", ()))
-"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,7 +155,7 @@ class Installer:
         listed = self.scratch / "dependencies.txt"
         self._run(
             f"reading {file.name}",
-            [str(environment / "bin/python"), "-c", _DEPENDENCIES, str(file), str(listed)],
+            [str(environment / "bin/python"), "-c", DEPENDENCIES_SCRIPT, str(file), str(listed)],
             self.scratch,
             "write the dependencies to a requirements.txt",
         )

@@ -10,8 +10,9 @@ from pathlib import Path
 
 from liminal.errors import BuildError
 from liminal.files import make_private_folder, remove_tree, sync_folder, write_atomic
+from liminal.images.context import Changed
 from liminal.images.engines.local import Inputs, LocalEngine
-from liminal.images.engines.local.copying import Changed, copy_context
+from liminal.images.engines.local.copying import copy_context
 from liminal.images.engines.local.installer import Installer, installer_environ
 from liminal.images.engines.local.interpreter import (
     DEFAULT_VERSION,
@@ -23,13 +24,13 @@ from liminal.images.engines.local.overlay import link_packages
 from liminal.images.engines.local.store import FORMAT, UNFINISHED, LocalImage
 from liminal.images.engines.local.uv import download_interpreter, find_uv
 from liminal.images.engines.process import StepFailed
+from liminal.images.engines.remarks import remark, waits_for
 from liminal.images.engines.steps import Steps
-from liminal.images.events import Finished, Note, Report, Skipped, Started, Waiting, Warning
+from liminal.images.events import Finished, Note, Report, Skipped, Started, Warning
 from liminal.images.recipe import ImagePlan
-from liminal.lock import Holder, hold
+from liminal.lock import hold
 
 _ATTEMPTS = 3
-_LARGE_MB = 200
 
 
 def make_image(engine: LocalEngine, image: ImagePlan, report: Report) -> LocalImage:
@@ -43,7 +44,7 @@ def make_image(engine: LocalEngine, image: ImagePlan, report: Report) -> LocalIm
     name = image.image.name
     folder = engine.store.of(name)
     make_private_folder(folder)
-    waiting, pause = _told(name, report), engine.processes.pause
+    waiting, pause = waits_for(name, report), engine.processes.pause
     started = time.monotonic()
     with hold(folder / "lock", waiting=waiting, pause=pause) as lock:
         for attempt in range(_ATTEMPTS):
@@ -67,53 +68,19 @@ def make_image(engine: LocalEngine, image: ImagePlan, report: Report) -> LocalIm
     )
 
 
-def _told(name: str, report: Report) -> Callable[[Holder], None]:
-    """Reports for whom a build waits."""
-
-    def tell(holder: Holder) -> None:
-        # Another thread of this build, with an image that has the same requirements, is no news.
-        here = holder.host == os.uname().nodename
-        if here and holder.pid is not None and not _is_alive(holder.pid):
-            # The installer that it had started, which holds on to the lock.
-            report(Note(image=name, message="waits for a process that a killed build has left"))
-        elif not here or holder.pid != os.getpid():
-            report(Waiting(image=name, pid=holder.pid, host=holder.host))
-
-    return tell
-
-
-def _is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
-
-
 def _remark(inputs: Inputs, report: Report) -> None:
     """Reports what the user may not expect of this image."""
-    recipe, context = inputs.recipe, inputs.context
+    recipe = inputs.recipe
     name = recipe.name
     for key, value in (
         ("base_image", recipe.base_image),
         ("system_packages", recipe.system_packages),
+        ("build_packages", recipe.build_packages),
     ):
         if value:
             message = f"{key} is not used: the local engine takes this machine as it is"
             report(Warning(image=name, message=message, hint="build it with --engine docker"))
-    for path in context.special:
-        report(Warning(image=name, message=f'"{path}" is no regular file, and is left out'))
-    for path in context.secrets:
-        message = f'"{path}" is left out, because its name is one of a secret'
-        hint = f'to have it in the image, add the line "!{path}" to .dockerignore'
-        report(Note(image=name, message=f"{message}; {hint}"))
-    if context.size > _LARGE_MB * 1_000_000:
-        largest = ", ".join(f'"{path}" ({size / 1e6:.0f} MB)' for path, size in context.largest(3))
-        message = f"its source has {context.size / 1e6:.0f} MB; the largest are {largest}"
-        hint = "leave out what the image does not need with lines in .dockerignore"
-        report(Warning(image=name, message=message, hint=hint))
+    remark(name, inputs.context, report)
     found = inputs.interpreter
     if recipe.python_version is None and found and not found.is_version(DEFAULT_VERSION):
         message = (
@@ -231,7 +198,7 @@ class _Making:
             key,
             fill,
             again=again,
-            waiting=_told(self.inputs.recipe.name, self.steps.report),
+            waiting=waits_for(self.inputs.recipe.name, self.steps.report),
             pause=self.engine.processes.pause,
         )
 

@@ -54,6 +54,14 @@ class LocalImage:
     env_vars: Mapping[str, str]
     rebuilt: bool
 
+    @property
+    def reference(self) -> None:
+        """None: it is of this machine only."""
+
+    @property
+    def digest(self) -> None:
+        """None: no registry takes it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Store:
