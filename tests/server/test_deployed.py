@@ -46,6 +46,7 @@ def deployed(own_server: Server) -> Server:
     for command in ("build", "deploy"):
         done = own_server.liminal(command, "--engine", "local")
         assert done.returncode == 0, done.stderr
+    assert own_server.status()["services"] == []
     return own_server
 
 
