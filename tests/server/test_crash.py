@@ -44,7 +44,7 @@ def test_stop_in_mid_run_leaves_nothing_and_the_next_start_ends_the_run(
 
     # The next try sleeps as long: the run's own parameters stay.
     assert own_server.start().returncode == 0
-    wait_until(lambda: own_server.marks.count(f"sleeper {run}") == 2, 60, "the second try")
+    wait_until(lambda: own_server.marks.count(f"sleeper {run}") == 2, 150, "the second try")
     assert own_server.marks.count(f"first {run}") == 1
     own_server.stop()
     assert own_server.processes() == []
