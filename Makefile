@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format bench reference constraints clean
+.PHONY: help demo demo-airflow test check format bench reference constraints clean
 
 help: ## Say what there is to make
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -14,6 +14,12 @@ demo: ## Take the iris example from liminal.yml to a served prediction, in .venv
 	@rm -f $(VENV)/.dev  # what `make test` installed there is replaced
 	@PIP_CACHE_DIR=.demo/cache/pip $(BIN)/python -m pip install --quiet --constraint constraints.txt .
 	@$(BIN)/python scripts/demo.py
+
+demo-airflow: ## The same on Airflow: build, deploy, start, trigger, predict, stop
+	@PYTHON="$(PYTHON)" sh scripts/venv.sh $(VENV)
+	@rm -f $(VENV)/.dev  # what `make test` installed there is replaced
+	@PIP_CACHE_DIR=.demo/cache/pip $(BIN)/python -m pip install --quiet --constraint constraints.txt '.[airflow]'
+	@$(BIN)/python scripts/demo_airflow.py
 
 test: $(VENV)/.dev ## Check style, types and layers, and run all tests
 	$(BIN)/ruff format --check

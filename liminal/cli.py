@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TextIO, TypeVar
 
 import click
 
-from liminal import __version__
+from liminal import __version__, cli_server
 from liminal.errors import (
     ConfigurationError,
     Interrupted,
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from liminal.images.engines import BuiltImage
     from liminal.images.events import BuildEvent, Report
     from liminal.images.recipe import ImagePlan
+    from liminal.lock import Holder
     from liminal.model import App
     from liminal.runners.embedded.events import Event
 
@@ -426,6 +427,180 @@ def serve(
     run_service(plan, machine, here.plugins, (host, port), commands.now(), told)
 
 
+def dags_option(command: Command) -> Command:
+    """``--dags-folder``."""
+    option = click.option(
+        "--dags-folder",
+        "dags",
+        envvar="LIMINAL_DAGS_FOLDER",
+        show_envvar=True,
+        metavar="DIR",
+        help="The DAGs folder of an Airflow; default: dags in $LIMINAL_HOME.",
+    )
+    return option(command)
+
+
+def format_option(command: Command) -> Command:
+    """``--format``."""
+    option = click.option(
+        "--format", "format_", type=click.Choice(["text", "json"]), default="text"
+    )
+    return option(command)
+
+
+@cli.command()
+@path_options
+@dags_option
+@engine_option
+@click.option("--clean", is_flag=True, help="Remove all other applications from the folder.")
+@click.option("--dry-run", is_flag=True, help="Say what would change, and change nothing.")
+@format_option
+def deploy(
+    path: str | None,
+    path_option: str | None,
+    dags: str | None,
+    engine: str,
+    clean: bool,
+    dry_run: bool,
+    format_: str,
+) -> None:
+    """Compile the pipelines and put them into a DAGs folder.
+
+    All of the project is validated first; nothing changes if it has an error.
+
+    Example: liminal deploy --dags-folder /opt/airflow/dags
+    """
+    from liminal import commands
+    from liminal.deploy import install
+    from liminal.report import deploy as report
+
+    here = _here()
+    compilation = _compiled(_path(path, path_option), here)
+    _warn(compilation)
+    chosen = _chosen_engine(engine, here)
+    references = commands.references_of(compilation.required_apps(), chosen, here, _say)
+    releases = commands.releases(compilation, here.plugins, chosen, references)
+    folder = _dags(dags, here)
+    changes = install.deploy(
+        folder, releases, clean=clean, dry_run=dry_run, waiting=_tell_waiting(folder)
+    )
+    if format_ == "json":
+        _data(report.changes_data(changes))
+        return
+    for line in report.changes(changes, colour=_colour(sys.stdout)):
+        _echo(line)
+    _say(report.summary(changes, folder, dry_run))
+
+
+@cli.command()
+@click.argument("app")
+@click.option("--to", metavar="HASH", help="The release; default: the one before.")
+@dags_option
+@format_option
+def rollback(app: str, to: str | None, dags: str | None, format_: str) -> None:
+    """Put an earlier deployment of an application back.
+
+    Runs that began on another one end on that one.
+
+    Example: liminal rollback my_app --to 3f2a
+    """
+    from liminal.deploy import install
+    from liminal.report import deploy as report
+
+    folder = _dags(dags, _here())
+    release, changes = install.rollback(folder, app, to, waiting=_tell_waiting(folder))
+    if format_ == "json":
+        _data({"release": release, "changes": report.changes_data(changes)})
+        return
+    for line in report.changes(changes, colour=_colour(sys.stdout)):
+        _echo(line)
+    _say(f'the application "{app}" is at release {release} in "{folder}"')
+
+
+@cli.command("list")
+@dags_option
+@format_option
+def list_(dags: str | None, format_: str) -> None:
+    """List the deployed applications with their pipelines and releases.
+
+    Example: liminal list --format json
+    """
+    from liminal.deploy.install import deployed
+    from liminal.report import deploy as report
+
+    folder = _dags(dags, _here())
+    found = deployed(folder)
+    if format_ == "json":
+        _data(report.deployed_data(found))
+        return
+    for line in report.deployed(found):
+        _echo(line)
+    if not found:
+        _say(f'nothing is deployed in "{folder}"')
+
+
+@cli.command()
+@path_options
+@dags_option
+@click.option("--clean", is_flag=True, help='Remove what "liminal run" kept of it, too.')
+@format_option
+def delete(
+    path: str | None, path_option: str | None, dags: str | None, clean: bool, format_: str
+) -> None:
+    """Take applications out of a DAGs folder; PATH may be the name of one, too.
+
+    Airflow keeps the history of their runs.
+
+    Example: liminal delete my_app
+    """
+    from liminal.deploy import install
+    from liminal.files import remove_tree
+    from liminal.report import deploy as report
+
+    here, named = _here(), _path(path, path_option)
+    folder = _dags(dags, here)
+    known = {one.app for one in install.deployed(folder)}
+    is_name = named in known and not os.path.lexists(named)
+    apps = {named} if is_name else {app.name for app in _apps(named, here)}
+    changes = install.delete(folder, apps, waiting=_tell_waiting(folder))
+    if clean:
+        for app in sorted(apps):
+            remove_tree(here.home.runs / app)
+    if format_ == "json":
+        _data(report.changes_data(changes))
+        return
+    for line in report.changes(changes, colour=_colour(sys.stdout)):
+        _echo(line)
+    if not changes:
+        _say(f'none of {", ".join(sorted(apps))} is deployed in "{folder}"')
+
+
+def _dags(named: str | None, here: commands.Here) -> Path:
+    """The DAGs folder; that of our own home is made for its owner only."""
+    from liminal.files import make_private_folder
+
+    if named:
+        return Path(named).expanduser().absolute()
+    make_private_folder(here.home.path)
+    return here.home.dags
+
+
+def _tell_waiting(folder: Path) -> Callable[[Holder], None]:
+    return lambda holder: _say(
+        f'waiting for process {holder.pid} on {holder.host}, which changes "{folder}"'
+    )
+
+
+for _command in (
+    cli_server.start,
+    cli_server.stop,
+    cli_server.status,
+    cli_server.trigger,
+    cli_server.logs,
+):
+    cli.add_command(_command)
+
+
 def _path(argument: str | None, option: str | None) -> str:
     if argument and option and argument != option:
         raise UsageError(f'two paths are given: "{argument}" and "{option}"')
@@ -492,13 +667,19 @@ def _compiled(path: str, here: commands.Here) -> Compilation:
 
 def _apps(path: str, here: commands.Here) -> tuple[App, ...]:
     """The applications under the path, with their warnings told."""
-    from liminal.report.findings import as_text
-
     compilation = _compiled(path, here)
     apps = compilation.required_apps()
-    if compilation.findings:
-        _say(as_text(compilation.findings, _colour(sys.stderr)))
+    _warn(compilation)
     return apps
+
+
+def _warn(compilation: Compilation) -> None:
+    """Tells what is worth a look in a project that has no errors."""
+    from liminal.errors import has_errors
+    from liminal.report.findings import as_text
+
+    if compilation.findings and not has_errors(compilation.findings):
+        _say(as_text(compilation.findings, _colour(sys.stderr)))
 
 
 def _chosen_engine(name: str, here: commands.Here) -> str:
@@ -600,11 +781,11 @@ def _complain(problem: LiminalError) -> None:
         _say(_printable(f"  hint: {problem.hint}"))
 
 
-def _printable(text: str) -> str:
-    """What others wrote, as stderr may have it."""
+def _printable(text: str, stream: TextIO | None = None) -> str:
+    """What others wrote, as stderr, or that stream, may have it."""
     from liminal.report.terminal import printable
 
-    return printable(text, colour=_colour(sys.stderr))
+    return printable(text, colour=_colour(stream or sys.stderr))
 
 
 def _say(text: str) -> None:

@@ -32,9 +32,24 @@ class Home:
         return self.path / "runs"
 
     @property
+    def airflow(self) -> Path:
+        """The embedded Airflow: its database, settings, password and logs."""
+        return self.path / "airflow"
+
+    @property
     def verdicts(self) -> Path:
         """Which applications of large projects ``liminal validate`` knows to be sound."""
         return self.path / "verdicts"
+
+    @property
+    def jobs(self) -> Path:
+        """What container tasks of Airflow run in on this machine, until their end is read."""
+        return self.path / "jobs"
+
+    @property
+    def dags(self) -> Path:
+        """The DAGs folder that ``liminal deploy`` writes to where no other is named."""
+        return self.path / "dags"
 
     @property
     def env_file(self) -> Path:

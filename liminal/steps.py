@@ -42,4 +42,28 @@ class CallOperator:
     arguments: Mapping[str, Setting]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OperatorSpec:
+    """One Airflow operator, as data that needs no Airflow.
+
+    Attributes:
+        task: its id.
+        operator: the dotted path of its class.
+        arguments: of the class alone.
+        common: arguments that every operator takes; those that are times are in minutes.
+        copies: how many there are of it, as one mapped task; the class takes the number of each as
+            `copy`. None for a task that is not mapped.
+        upstream: the ids of the tasks directly before it.
+        phase: ``setup`` and ``teardown`` for what encloses the others.
+    """
+
+    task: str
+    operator: str
+    arguments: Mapping[str, Setting]
+    common: Mapping[str, Setting]
+    copies: int | None
+    upstream: tuple[str, ...]
+    phase: Literal["setup", "teardown"] | None
+
+
 Step: TypeAlias = RunCommand | ReportMetrics | CallOperator

@@ -21,14 +21,13 @@ PROJECT = DEMO / "iris"
 REQUEST = {"petal_width": 2.1}
 
 
-def main() -> None:
-    """Runs the demo; ends with a status other than 0 if any of it fails."""
+def prepare() -> dict[str, str]:
+    """Makes room for the project, and gives the environment that the commands get."""
     DEMO.mkdir(parents=True, exist_ok=True)
     if PROJECT.exists():  # somebody may have changed it: that is what it is for
         kept = DEMO / f"iris.{time.strftime('%Y%m%dT%H%M%S')}"
         PROJECT.rename(kept)
         print(f"The project of an earlier demo is now {relative(kept)}.")
-    begin = time.monotonic()
     environ = {
         **os.environ,
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
@@ -43,6 +42,13 @@ def main() -> None:
     show(f"cd {DEMO}")
     run(["liminal", "init", "iris"], DEMO, environ)
     show("cd iris")
+    return environ
+
+
+def main() -> None:
+    """Runs the demo; ends with a status other than 0 if any of it fails."""
+    begin = time.monotonic()
+    environ = prepare()
     for command in ("validate", "build", "run"):
         run(["liminal", command], PROJECT, environ)
     port = free_port()
@@ -57,12 +63,11 @@ def main() -> None:
     )
     try:
         wait_until_ready(server)
-        answer = predict(port)
+        answer = predict(f"http://127.0.0.1:{port}")
     finally:
         server.send_signal(signal.SIGINT)
         status = server.wait(timeout=60)
-    if not answer["probability"] > 0.8:
-        sys.exit(f"the answer is not what the example promises: {answer}")
+    judge(answer)
     if status != 0:
         sys.exit(f"the service ended with status {status}")
     print(
@@ -112,9 +117,9 @@ def wait_until_ready(server: subprocess.Popen[str]) -> None:
             sys.exit("the service did not get ready")
 
 
-def predict(port: int) -> dict[str, float]:
+def predict(server: str) -> dict[str, float]:
     """Sends the request and prints both it and the answer."""
-    url = f"http://127.0.0.1:{port}/predict"
+    url = f"{server}/predict"
     body = json.dumps(REQUEST)
     show(f"curl --data '{body}' {url}")
     with urllib.request.urlopen(url, data=body.encode(), timeout=30) as response:
@@ -122,6 +127,12 @@ def predict(port: int) -> dict[str, float]:
     print(text, flush=True)
     answer: dict[str, float] = json.loads(text)
     return answer
+
+
+def judge(answer: dict[str, float]) -> None:
+    """Ends the demo if the answer is wrong."""
+    if not answer["probability"] > 0.8:
+        sys.exit(f"the answer is not what the example promises: {answer}")
 
 
 def relative(path: Path) -> str:

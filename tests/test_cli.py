@@ -72,7 +72,11 @@ def test_version() -> None:
 
 
 @pytest.mark.parametrize(
-    "command", ["build", "graph", "init", "run", "schema", "serve", "show", "validate"]
+    "command",
+    [
+        *("build", "delete", "deploy", "graph", "init", "list", "logs", "rollback", "run"),
+        *("schema", "serve", "show", "start", "status", "stop", "trigger", "validate"),
+    ],
 )
 def test_every_command_has_help_with_an_example_in_80_columns(command: str) -> None:
     done = liminal(command, "--help")

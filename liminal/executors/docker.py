@@ -62,3 +62,4 @@ class Docker:
 
     properties: ClassVar[Mapping[str, Schema]] = operator_arguments(_DOCKER_OPERATOR)
     steps: ClassVar[tuple[type[Step], ...]] = (RunCommand,)
+    operator: ClassVar[str] = "liminal.runners.airflow.operators.DockerOperator"

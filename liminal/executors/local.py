@@ -12,3 +12,4 @@ class Local:
 
     properties: ClassVar[Mapping[str, Schema]] = {}
     steps: ClassVar[tuple[type[Step], ...]] = (RunCommand,)
+    operator: ClassVar[str] = "liminal.runners.airflow.operators.LocalOperator"

@@ -85,23 +85,28 @@ class TaskPlan:
         outputs: names that the task writes as KEY=VALUE lines to the file in $LIMINAL_OUTPUT.
         variables: placeholders that only this task sees.
         container: None unless the step is a RunCommand.
+        do_xcom_push: whether Airflow keeps the task's result; None leaves that to the operator.
+        arguments: of the Airflow operator, which only Airflow knows.
     """
 
     name: str
     type: str
-    executor: str | None
-    executor_settings: Mapping[str, Setting]
-    depends_on: tuple[str, ...]
-    trigger_rule: TriggerRule
-    retries: int
+    executor: str | None = None
+    executor_settings: Mapping[str, Setting] = field(default_factory=dict)
+    depends_on: tuple[str, ...] = ()
+    trigger_rule: TriggerRule = TriggerRule.ALL_SUCCESS
+    retries: int = 0
     retry_delay_minutes: float
-    timeout_minutes: float | None
-    when: Condition | None
-    copies: tuple[Mapping[str, str], ...]
-    outputs: tuple[str, ...]
-    variables: Mapping[str, Text]
+    timeout_minutes: float | None = None
+    when: Condition | None = None
+    copies: tuple[Mapping[str, str], ...] = ({},)
+    outputs: tuple[str, ...] = ()
+    variables: Mapping[str, Text] = field(default_factory=dict)
     step: Step
-    container: ContainerPlan | None
+    container: ContainerPlan | None = None
+    description: str | None = None
+    do_xcom_push: bool | None = None
+    arguments: Mapping[str, Setting] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -211,6 +216,9 @@ def _task_plan(
         variables=task.variables,
         step=step,
         container=_container(app, pipeline, task) if isinstance(step, RunCommand) else None,
+        description=task.description,
+        do_xcom_push=task.do_xcom_push,
+        arguments=task.arguments,
     )
 
 

@@ -53,6 +53,8 @@ PASSED_ON = frozenset(
         *("JAVA_HOME", "SPARK_HOME", "HADOOP_HOME", "HADOOP_CONF_DIR"),
         *("CUDA_HOME", "CUDA_PATH", "CUDA_VISIBLE_DEVICES", "NVIDIA_VISIBLE_DEVICES"),
         *("LD_LIBRARY_PATH",),
+        # By these `liminal stop` finds what a task of the embedded server left running.
+        *("LIMINAL_SERVER", "LIMINAL_SERVER_PART"),
     }
 )
 

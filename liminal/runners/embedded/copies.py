@@ -10,6 +10,7 @@ from liminal.model import Text
 from liminal.plan.dag import PipelinePlan, TaskPlan
 from liminal.plugins import Plugins
 from liminal.runners import Attempt, Exit, Launcher, Machine, Stop
+from liminal.runners.embedded.environment import environment
 from liminal.runners.embedded.events import (
     Event,
     Notice,
@@ -24,7 +25,7 @@ from liminal.runners.embedded.preparation import Values, work_of
 from liminal.runners.embedded.reporting import report
 from liminal.runners.embedded.states import TaskState
 from liminal.runners.embedded.stopping import GRACE_SECONDS, Halt
-from liminal.runners.embedded.values import Scope, Unresolved, holds, resolve_command, resolve_plain
+from liminal.runners.embedded.values import Unresolved, holds, resolve_command
 from liminal.steps import ReportMetrics, RunCommand
 
 
@@ -100,7 +101,14 @@ async def run_copy(task: TaskPlan, index: int, context: Context) -> CopyResult:
         if task.when is not None and not holds(task.when, scope):
             return CopyResult(state=TaskState.SKIPPED, reason="its condition is false")
         command = resolve_command(_command(task), scope)
-        env_vars = _environment(task, index, scope, context)
+        env_vars = environment(
+            context.plan,
+            task,
+            index,
+            scope,
+            context.values.supplied.get("env"),
+            context.folder.run_id,
+        )
     except Unresolved as problem:
         return CopyResult(state=TaskState.FAILED, reason=str(problem))
     return await _Tries(task, index, command, env_vars, context).run()
@@ -110,27 +118,6 @@ def _command(task: TaskPlan) -> Text:
     if not isinstance(task.step, RunCommand):  # `find_launchers` refuses all else
         raise TypeError(task.step)
     return task.step.command
-
-
-def _environment(task: TaskPlan, index: int, scope: Scope, context: Context) -> Mapping[str, str]:
-    """The environment variables that the task gets from us, apart from those of a try.
-
-    Raises:
-        Unresolved: a placeholder has no value.
-    """
-    own = task.container.env_vars if task.container is not None else {}
-    plan, supplied = context.plan, context.values.supplied
-    return {
-        **({"env": supplied["env"]} if "env" in supplied else {}),
-        **{name: resolve_plain(text, scope) for name, text in own.items()},
-        "LIMINAL_SPLIT_ID": str(index),
-        "LIMINAL_NUM_SPLITS": str(len(task.copies)),
-        **task.copies[index],
-        "LIMINAL_APP": plan.app,
-        "LIMINAL_PIPELINE": plan.pipeline,
-        "LIMINAL_TASK": task.name,
-        "LIMINAL_RUN_ID": context.folder.run_id,
-    }
 
 
 async def _report(task: TaskPlan, step: ReportMetrics, context: Context) -> CopyResult:

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -50,6 +50,8 @@ class Scope:
         macros: the dates and the run's id.
         outputs: ``TASK.KEY`` -> what a task before this one has written.
         pending: ``TASK.KEY`` of what tasks before this one will have written.
+        evaluate: what makes a value of all else that stands between braces, or None where nothing
+            is evaluated; it raises `Unresolved`.
     """
 
     supplied: Mapping[str, str]
@@ -61,6 +63,7 @@ class Scope:
     macros: Mapping[str, str]
     outputs: Mapping[str, str]
     pending: frozenset[str] = frozenset()
+    evaluate: Callable[[str], str] | None = None
 
 
 def resolve(text: Text, scope: Scope) -> tuple[Fragment, ...]:
@@ -204,6 +207,8 @@ class _Resolver:
     def _look_up(self, placeholder: Placeholder, trail: tuple[str, ...]) -> list[Fragment]:
         scope, name = self.scope, placeholder.expression
         if not _NAME.fullmatch(name):
+            if scope.evaluate is not None:
+                return _supplied(scope.evaluate(name))
             raise Unresolved(_shown(name), _ONLY_NAMES)
         if name in scope.supplied:
             return _supplied(scope.supplied[name])
@@ -234,6 +239,8 @@ class _Resolver:
             if asked in scope.supplied:
                 return _supplied(scope.supplied[asked])
             raise Unresolved(_shown(name), f"has no value: give it with --var {asked}=VALUE")
+        if scope.evaluate is not None:
+            return _supplied(scope.evaluate(name))
         raise Unresolved(_shown(name))
 
     def _output(self, name: str, output: str) -> list[Fragment]:

@@ -87,6 +87,18 @@ class DockerEngine:
         """Ends the builds that run in other threads, and the processes they started."""
         self.processes.cancel()
 
+    def find(self, image: ImagePlan) -> DockerImage | None:
+        """The image as it is now, if it was built.
+
+        Raises:
+            BuildError: some of what goes into it is missing, or the engine does not answer.
+        """
+        try:
+            with explained(f'image "{image.image.name}"'):
+                return self.unchanged(self.read(image))
+        except EngineProblem as problem:
+            raise BuildError(problem.message, hint=problem.hint) from problem
+
     def push(self, image: BuiltImage, report: Report) -> DockerImage:
         """Pushes both names of the image; the answer has the digest that the registry gave it.
 
