@@ -28,7 +28,7 @@ from liminal.plugins import discover
 
 PYTHON = "3.11"
 BASE = f"python:{PYTHON}-slim"
-PREFIX = f"liminal-tests-{os.environ.get('PYTEST_XDIST_WORKER', 'one')}/"
+PREFIX = f"liminal-tests-{os.environ.get('PYTEST_XDIST_WORKER', 'one')}-{os.getpid()}/"
 """Of this process alone, which removes such images in the end."""
 HOW = "tests/engine/start installs and starts one on Debian, and makes the base image"
 
@@ -103,7 +103,8 @@ def docker(require: Callable[[str, str], NoReturn]) -> Iterator[Any]:
         yield client
         for image in client.images.list(filters={"reference": f"{PREFIX}*"}):
             for tag in image.tags:
-                client.images.remove(tag, force=True)
+                if tag.startswith(PREFIX):  # the base image may have such a name beside its own
+                    client.images.remove(tag, force=True)
     finally:
         client.close()
 
