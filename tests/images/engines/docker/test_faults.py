@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import re
 import signal
@@ -59,15 +60,21 @@ class TestF16TheEngineCannotBeUsed:
         assert "Traceback" not in done.stderr
         return done.returncode, done.stderr
 
-    @pytest.mark.parametrize(
-        "host", ["unix:///nowhere/docker.sock", "tcp://127.0.0.1:9", "ssh://127.0.0.1:9", "x"]
-    )
+    @pytest.mark.parametrize("host", ["unix:///nowhere/docker.sock", "tcp://127.0.0.1:9", "x"])
     def test_a_wrong_docker_host(self, project_file: Path, host: str) -> None:
         status, said = self.build(project_file, DOCKER_HOST=host)
         assert status == 4
         first, second = said.strip().splitlines()
         assert first == f"error: no Docker engine answers at {host} (from DOCKER_HOST)"
         assert second.startswith("  hint: correct DOCKER_HOST")
+
+    def test_an_engine_behind_ssh(self, project_file: Path) -> None:
+        if importlib.util.find_spec("paramiko") is not None:
+            pytest.skip("what docker needs for ssh is here")
+        status, said = self.build(project_file, DOCKER_HOST="ssh://127.0.0.1:9")
+        assert status == 4
+        assert "ssh://127.0.0.1:9 (from DOCKER_HOST) is reached by ssh" in said
+        assert 'pip install "docker[ssh]"' in said
 
     def test_a_context_that_leads_nowhere(self, project_file: Path, tmp_path: Path) -> None:
         import hashlib
@@ -189,7 +196,7 @@ class TestF17AStepFails:
         context = project.folder.parent / "base"
         context.mkdir()
         (context / "Dockerfile").write_text(f"FROM {BASE}\nRUN rm /usr/bin/python3\n")
-        builder.client.images.build(path=str(context), tag=base)
+        builder.client.images.build(path=str(context), tag=base, rm=True)
         error = failure(builder, project.plan(image_name, base_image=base))
         assert error.hint == f'"{base}" has no Python 3; take a base_image that has it'
 
