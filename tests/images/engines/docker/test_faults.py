@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import http.server
 import importlib.util
+import json
 import os
 import re
 import signal
@@ -68,6 +70,28 @@ class TestF16TheEngineCannotBeUsed:
         assert first == f"error: no Docker engine answers at {host} (from DOCKER_HOST)"
         assert second.startswith("  hint: correct DOCKER_HOST")
 
+    def test_an_engine_that_is_too_old(self, project_file: Path) -> None:
+        class Old(http.server.BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                answer = json.dumps({"Version": "1.0", "ApiVersion": "1.12"}).encode()
+                self.send_response(200)
+                self.send_header("Content-Type", "application/json")
+                self.send_header("Content-Length", str(len(answer)))
+                self.end_headers()
+                self.wfile.write(answer)
+
+            def log_message(self, *given: object) -> None:
+                pass
+
+        with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Old) as server:
+            threading.Thread(target=server.serve_forever, daemon=True).start()
+            host = f"tcp://127.0.0.1:{server.server_port}"
+            status, said = self.build(project_file, DOCKER_HOST=host)
+            server.shutdown()
+        assert status == 4
+        assert f"{host} (from DOCKER_HOST) speaks another version of its language" in said
+        assert "hint: update it to 20.10 or later" in said
+
     def test_an_engine_behind_ssh(self, project_file: Path) -> None:
         if importlib.util.find_spec("paramiko") is not None:
             pytest.skip("what docker needs for ssh is here")
@@ -78,7 +102,6 @@ class TestF16TheEngineCannotBeUsed:
 
     def test_a_context_that_leads_nowhere(self, project_file: Path, tmp_path: Path) -> None:
         import hashlib
-        import json
 
         name = hashlib.sha256(b"away").hexdigest()
         meta = tmp_path / "docker/contexts/meta" / name / "meta.json"
