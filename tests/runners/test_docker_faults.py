@@ -130,11 +130,12 @@ def test_ctrl_c_ends_what_is_prepared(
             text=True,
             env={**os.environ, "DOCKER_HOST": f"tcp://127.0.0.1:{deaf.getsockname()[1]}"},
         )
-        deaf.accept()
+        silent, _ = deaf.accept()  # held: who lets go of it closes the connection
         began = time.monotonic()
         process.send_signal(signal.SIGINT)
         said, _ = process.communicate(timeout=PATIENCE_SECONDS)
         assert time.monotonic() - began < 2
+        silent.close()
     assert process.returncode == 130
     assert "MESSAGE interrupted by Ctrl-C before the run began" in said
     assert not (tmp_path / "home" / "runs").exists()
