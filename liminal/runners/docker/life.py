@@ -63,6 +63,7 @@ class Life:
         self._made = made
         self._output = output
         self._unwanted = threading.Event()
+        self._killed = threading.Event()
         self._started_at: float | None = None
 
     @property
@@ -107,6 +108,8 @@ class Life:
             if problem is not None:
                 return Exit(status=None, reason=problem)
             self._started_at = time.monotonic()
+            if self._killed.is_set():  # before there was anybody to get it
+                self.kill(signal.SIGKILL)
             pieces = read(socket)
             for data in pieces if self._made.options.get("tty") else unframed(pieces):
                 self._output(data)
@@ -188,6 +191,8 @@ class Life:
         from docker.errors import DockerException
         from requests.exceptions import RequestException
 
+        if number == signal.SIGKILL:
+            self._killed.set()
         with contextlib.suppress(DockerException, RequestException, OSError):
             self._api.kill(self.name, int(number))
 

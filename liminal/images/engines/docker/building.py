@@ -14,6 +14,7 @@ from liminal.files import PRIVATE_FILE, make_private_folder
 from liminal.images.context import Changed
 from liminal.images.engines.docker.answers import unblocked
 from liminal.images.engines.docker.builders import Order
+from liminal.images.engines.docker.client import PLATFORM
 from liminal.images.engines.docker.dockerfile import CA_BUNDLE, PIP_CONF, VARIABLES, needs_secrets
 from liminal.images.engines.docker.failures import base_not_pulled, build_failed
 from liminal.images.engines.docker.inputs import Inputs
@@ -104,7 +105,7 @@ class _Making:
         self._check_secrets()
         engine, inputs = self.engine, self.inputs
         base = self._base()
-        hash = inputs.hash(base)
+        hash = engine.hash(inputs, base)
         reference = engine.reference(inputs)
         id = self._built(hash, base)
         if inputs.recipe.serves is not None:
@@ -151,7 +152,8 @@ class _Making:
             repository, tag = base, "" if "@" in base else "latest"
         try:
             api = self.engine.client.api
-            pulled = partial(api.pull, repository, tag, stream=True, decode=True)
+            platform = self.engine.environ.get(PLATFORM) or None
+            pulled = partial(api.pull, repository, tag, stream=True, decode=True, platform=platform)
             for answer in unblocked(pulled, self.engine.processes):
                 if "error" in answer:
                     raise base_not_pulled(self.inputs.recipe.name, base, str(answer["error"]))

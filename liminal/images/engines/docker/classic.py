@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from liminal.images.engines.docker.answers import unblocked
 from liminal.images.engines.docker.builders import Order
+from liminal.images.engines.docker.client import PLATFORM
 from liminal.images.engines.process import Processes, StepFailed
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ class ClassicBuilder:
                 labels=dict(order.labels),
                 buildargs={name: self.environ[name] for name in order.arguments},
                 nocache=order.no_cache,
+                platform=self.environ.get(PLATFORM) or None,
                 rm=True,
                 forcerm=True,
                 decode=True,

@@ -23,6 +23,9 @@ CONNECT_SECONDS = 3
 API_SECONDS = 60
 """How long it may take for one answer; waiting for a container has no limit."""
 
+PLATFORM = "DOCKER_DEFAULT_PLATFORM"
+"""The variable by which Docker's command line is told for which platform to build."""
+
 _DOCKER_SOCKET = "/var/run/docker.sock"
 _PODMAN_IDLE_SECONDS = 60
 _PODMAN_START_SECONDS = 4.0
@@ -173,6 +176,11 @@ def _refused(address: Address, error: Exception) -> EngineProblem:
         return EngineProblem(
             f"the Docker engine at {address} speaks another version of its language: {text}",
             "update it to 20.10 or later",
+        )
+    if "paramiko" in text:
+        return EngineProblem(
+            f"the Docker engine at {address} is reached by ssh, for which a package is missing",
+            'pip install "docker[ssh]"',
         )
     start = "start it (on Debian: sudo systemctl start docker)"
     if address.named_by:

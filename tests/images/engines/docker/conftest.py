@@ -28,7 +28,7 @@ from liminal.plugins import discover
 
 PYTHON = "3.11"
 BASE = f"python:{PYTHON}-slim"
-PREFIX = f"liminal-tests-{os.environ.get('PYTEST_XDIST_WORKER', 'one')}/"
+PREFIX = f"liminal-tests-{os.environ.get('PYTEST_XDIST_WORKER', 'one')}-{os.getpid()}/"
 """Of this process alone, which removes such images in the end."""
 HOW = "tests/engine/start installs and starts one on Debian, and makes the base image"
 

@@ -189,11 +189,22 @@ def test_f23_another_base_image_under_the_same_name_is_built_upon(
     context = project.folder.parent / "base"
     context.mkdir()
     (context / "Dockerfile").write_text(f"FROM {BASE}\nRUN echo new > /new\n")
-    builder.client.images.build(path=str(context), tag=base)
+    builder.client.images.build(path=str(context), tag=base, rm=True)
     second = builder.build(plan)
     assert second.rebuilt
     assert second.hash != first.hash
     assert builder.run(second, "cat /new") == "new"
+
+
+def test_an_image_for_another_platform_is_another_image(
+    builder: Any, builder_at: Any, project: Any, image_name: str
+) -> None:
+    plan = project.plan(image_name, python_version=PYTHON)
+    builder.build(plan)
+    version = builder.client.version()
+    for platform, same in ((f"{version['Os']}/{version['Arch']}", True), ("linux/s390x", False)):
+        other = builder_at(builder.engine.home.path, DOCKER_DEFAULT_PLATFORM=platform).engine
+        assert (other.unchanged(other.read(plan)) is not None) is same
 
 
 def test_an_image_stays_when_its_base_was_removed(
