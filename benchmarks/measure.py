@@ -1,5 +1,6 @@
 """Timing of whole processes and of functions, side by side."""
 
+import resource
 import statistics
 import subprocess
 import time
@@ -36,6 +37,14 @@ def seconds_of(command: Sequence[str], cwd: Path, environ: Mapping[str, str]) ->
     begin = time.perf_counter()
     subprocess.run(command, cwd=cwd, env=dict(environ), check=True, capture_output=True)
     return time.perf_counter() - begin
+
+
+def cpu_seconds_of(command: Sequence[str], cwd: Path, environ: Mapping[str, str]) -> float:
+    """The time that the command computes, as a whole process with those that it starts."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run(command, cwd=cwd, env=dict(environ), check=True, capture_output=True)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
 def in_turns(timed: Mapping[str, Callable[[], float]], rounds: int = ROUNDS) -> dict[str, float]:

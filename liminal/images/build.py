@@ -7,7 +7,7 @@ from typing import Generic
 
 from liminal.errors import BuildError
 from liminal.images.engines import Built, Engine
-from liminal.images.events import BuildEvent, Report
+from liminal.images.events import BuildEvent, Failed, Report
 from liminal.images.recipe import ImagePlan
 
 
@@ -59,6 +59,7 @@ def _build(image: ImagePlan, engine: Engine[Built], report: Report, push: bool) 
         built = engine.build(image, report)
         return Result(image=image, built=engine.push(built, report) if push else built)
     except BuildError as error:
+        report(Failed(image=image.image.name))
         return Result(image=image, error=error)
 
 

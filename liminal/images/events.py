@@ -79,12 +79,26 @@ class Skipped:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finished:
-    """The image is built, and is now what its name stands for."""
+    """The image is built, and is now what its name stands for.
+
+    Attributes:
+        reference: what a container of this content is started by; None without containers.
+    """
 
     image: str
     seconds: float
+    reference: str | None = None
 
 
-BuildEvent: TypeAlias = Started | Step | Output | Waiting | Note | Warning | Skipped | Finished
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failed:
+    """The image could not be built; the error says why."""
+
+    image: str
+
+
+BuildEvent: TypeAlias = (
+    Started | Step | Output | Waiting | Note | Warning | Skipped | Finished | Failed
+)
 
 Report: TypeAlias = Callable[[BuildEvent], None]

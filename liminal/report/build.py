@@ -8,6 +8,7 @@ from liminal.images.build import Result
 from liminal.images.engines import BuiltImage
 from liminal.images.events import (
     BuildEvent,
+    Failed,
     Finished,
     Note,
     Output,
@@ -43,8 +44,10 @@ def line(event: BuildEvent, *, colour: bool = False) -> str:
             text = f"warning: {message}" + (f" (hint: {hint})" if hint else "")
         case Skipped(reason=reason):
             text = f"up to date: {reason}"
-        case Finished(seconds=seconds):
-            text = f"built in {seconds:.1f} s"
+        case Finished(seconds=seconds, reference=reference):
+            text = f"built in {seconds:.1f} s" + (f" as {reference}" if reference else "")
+        case Failed():
+            text = "failed"
     return printable(f"{event.image} | {text}", colour=colour)
 
 

@@ -7,6 +7,7 @@ from types import TracebackType
 
 from liminal.images.events import (
     BuildEvent,
+    Failed,
     Finished,
     Note,
     Output,
@@ -103,7 +104,7 @@ class LiveBuild:
                 if event.image in self._images:
                     self._images[event.image].last = event.line
                 return False
-            case Finished() | Skipped():
+            case Finished() | Skipped() | Failed():
                 self._images.pop(event.image, None)
                 return True
             case Note() | BuildWarning() | Waiting():

@@ -10,6 +10,8 @@ import pytest
 from liminal.errors import BuildError
 from liminal.home import Home
 from liminal.images.dockerfile import Dockerfile
+from liminal.images.engines.docker.dockerfile import Installation, dockerfile
+from liminal.images.engines.docker.layout import LABEL_NAMED_USER
 from liminal.images.engines.local import LocalEngine
 from liminal.images.recipe import ImagePlan
 from liminal.images.spark import JAVA, Spark
@@ -24,7 +26,10 @@ def requirements(project: Any, **keys: Any) -> list[str]:
 def test_a_spark_image_has_pyspark_and_java(project: Any) -> None:
     project.write("requirements.txt", "pandas\n")
     assert requirements(project) == ["requirements.txt", "spark.txt"]
-    assert Spark().recipe(project.image(), project.folder).system_packages == (JAVA,)
+    recipe = Spark().recipe(project.image(), project.folder)
+    assert recipe.system_packages == (JAVA,)
+    text = dockerfile(recipe, "python:3.12-slim", Installation(), buildkit=True)
+    assert f'LABEL {LABEL_NAMED_USER}="true"' in text
 
 
 @pytest.mark.parametrize(

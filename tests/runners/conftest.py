@@ -25,11 +25,18 @@ def bench(tmp_path: Path, environment: Path) -> runner_plans.Bench:
 
 
 @pytest.fixture(scope="session")
-def reference(require: docker_parts.Require, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """An image as Liminal's docker engine builds one, with what `bench` has at its source."""
+def docker_engine(require: docker_parts.Require) -> Iterator[None]:
+    """A Docker engine; of what this process builds there nothing stays."""
     docker_parts.find_engine(require)
-    folder = tmp_path_factory.mktemp("image") / "context"
-    return docker_parts.build(folder, "liminal-test-runners", runner_plans.SOURCE)
+    yield
+    docker_parts.remove_images()
+
+
+@pytest.fixture(scope="session")
+def reference(docker_engine: None, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """An image that Liminal's docker engine built, with what `bench` has at its source."""
+    folder = tmp_path_factory.mktemp("image") / "project"
+    return docker_parts.build(folder, "img", runner_plans.SOURCE)
 
 
 @pytest.fixture(params=["local", "docker"])

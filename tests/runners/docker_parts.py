@@ -1,7 +1,8 @@
 """What tests of the docker runner need: an engine, and images as Liminal builds them."""
 
 import io
-import shutil
+import json
+import os
 import subprocess
 import sys
 import tarfile
@@ -15,21 +16,17 @@ import docker
 from docker.errors import DockerException, ImageNotFound
 
 BASE = "python:3.11-slim"
-CHECKOUT = Path(__file__).parent.parent.parent
+LIMINAL = Path(sys.executable).parent / "liminal"
+PREFIX = f"liminal-tests-{os.environ.get('PYTEST_XDIST_WORKER', 'one')}-runners/"
+"""Of the images that this process alone builds."""
 
-# As `liminal build` makes them: an application's folder, an init, a user of group 0.
-DOCKERFILE = f"""
-FROM {BASE}
-ENV HOME=/home/liminal PATH=/opt/venv/bin:/usr/local/bin:/usr/bin:/bin PYTHONUNBUFFERED=1 \
-    PYTHONPATH=/opt/venv
-RUN mkdir -m 775 /home/liminal && chown 10001:0 /home/liminal
-COPY venv /opt/venv
-WORKDIR /app
-COPY app /app
-RUN chown -R 10001:0 /app && chmod -R g=u /app
-LABEL liminal.app=app liminal.source-hash=test
-USER 10001:0
-ENTRYPOINT ["/opt/venv/bin/dumb-init", "--"]
+PROJECT = """
+name: app
+images:
+  - image: {name}
+    type: python
+    source: source
+    python_version: "3.11"
 """
 
 Require = Callable[[str, str], NoReturn]
@@ -57,25 +54,28 @@ def find_engine(require: Require) -> None:
         require("docker", f"install docker.io, and start its daemon: {problem}")
 
 
-def build(folder: Path, tag: str, files: dict[str, str], *requirements: str) -> str:
-    """An image with these files at its working directory; its reference."""
-    folder.mkdir(parents=True)
-    venv, app = folder / "venv", folder / "app"
-    command = [
-        *(str(Path(sys.executable).parent / "uv"), "pip", "install", "--quiet"),
-        *("--target", str(venv), "--python-version", "3.11", "--python-platform", "linux"),
-        *("--constraint", str(CHECKOUT / "constraints.txt"), "dumb-init", *requirements),
-    ]
-    subprocess.run(command, check=True)
-    app.mkdir()
-    for name, content in files.items():
-        (app / name).write_text(content)
-    if requirements:
-        shutil.copytree(CHECKOUT / "liminal" / "serving", venv / "liminal_serving")
-    (folder / "Dockerfile").write_text(DOCKERFILE)
+def build(folder: Path, name: str, files: dict[str, str]) -> str:
+    """An image of ours with these files at its working directory; its reference."""
+    source = folder / "source"
+    source.mkdir(parents=True)
+    for path, content in files.items():
+        (source / path).write_text(content)
+    (folder / "liminal.yml").write_text(PROJECT.format(name=f"{PREFIX}{name}"))
+    environ = {**os.environ, "LIMINAL_HOME": str(folder / "home")}
+    command = [LIMINAL, "build", "--engine", "docker", "--format", "json"]
+    done = subprocess.run(command, cwd=folder, env=environ, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    (built,) = json.loads(done.stdout)
+    return str(built["reference"])
+
+
+def remove_images() -> None:
+    """Remove what this process built."""
     with client() as engine:
-        engine.images.build(path=str(folder), tag=tag, rm=True, forcerm=True)
-    return tag
+        for image in engine.images.list(filters={"reference": f"{PREFIX}*"}):
+            for tag in image.tags:
+                if tag.startswith(PREFIX):
+                    engine.images.remove(tag, force=True)
 
 
 def bare_image(engine: Any, tag: str) -> str:

@@ -14,10 +14,12 @@ from docker_parts import BASE, Require
 from runner_plans import Bench, plan, shared, task
 
 from liminal.errors import RunError
+from liminal.images.engines.docker.layout import LABEL_NAMED_USER
 from liminal.model import Resources, Setting
 from liminal.plan.dag import SecretPlan
 from liminal.plugins import Plugins
 from liminal.runners.docker import DockerRunner
+from liminal.runners.docker.files import with_user
 from liminal.runners.docker.quantities import docker_bytes, memory_bytes, nano_cpus
 from liminal.runners.docker.settings import read_settings
 from liminal.runners.embedded.events import Notice
@@ -60,7 +62,7 @@ def test_it_runs_as_this_user_with_no_rights_and_may_write_what_the_image_lets_i
     assert caps.split() == ["CapEff:", "0000000000000000"]
     assert privileges.split() == ["NoNewPrivs:", "1"]
     assert rest[:3] == ["/app", "/home/liminal", "wrote"]
-    assert rest[3].startswith("/opt/venv/bin/dumb-init -- /bin/sh -c ")
+    assert rest[3].startswith("/opt/liminal/bin/dumb-init -- /bin/sh -c ")
 
 
 def test_of_the_shell_of_the_user_nothing_goes_in(bench: Bench) -> None:
@@ -93,6 +95,39 @@ def test_what_another_user_runs_writes_files_of_that_user(bench: Bench, tmp_path
     assert bench.lines("t") == ["1234", "1234", "s3cret"]
     made = (volume / "new").stat()
     assert (made.st_uid, made.st_gid) == (1234, 1234)
+
+
+@pytest.fixture(scope="session")
+def named_user(reference: str) -> str:
+    """The image, as one whose type wants a name for every user."""
+    name = f"{docker_parts.PREFIX}named-user"
+    with docker_parts.client() as engine:
+        container = engine.api.create_container(reference, "true")
+        engine.api.commit(container, name, "1", changes=f"LABEL {LABEL_NAMED_USER}=true")
+        engine.api.remove_container(container)
+    return f"{name}:1"
+
+
+@pytest.mark.parametrize(
+    ("user", "words"),
+    [
+        ("4321:4321", ["user4321", "/home/liminal", "4321"]),
+        ("4321", ["user4321", "/home/liminal", "0"]),
+        ("10001:0", ["liminal", "/home/liminal", "0"]),
+        ("daemon", ["daemon", "/usr/sbin", "1"]),
+    ],
+)
+def test_where_an_image_asks_for_it_whoever_runs_it_has_a_name_and_a_home(
+    bench: Bench, named_user: str, user: str, words: list[str]
+) -> None:
+    code = "import os, pwd; me = pwd.getpwuid(os.getuid()); print(me[0], me[5], me[3], sep='\\n')"
+    said = lines(
+        bench,
+        f'python -c "{code}"; tail -c1 /etc/passwd | od -An -c; stat -c %u:%a /etc/passwd',
+        image=named_user,
+        settings={"user": user},
+    )
+    assert said == [*words, "  \\n", "0:644"]
 
 
 @pytest.mark.parametrize("image", ["img", BASE])
@@ -236,6 +271,15 @@ def test_amounts() -> None:
     for wrong in ("", "2X", "-1", "1 2"):
         with pytest.raises(ValueError, match="no amount"):
             memory_bytes(wrong)
+
+
+def test_a_name_for_a_user() -> None:
+    there = b"root:x:0:0:root:/root:/bin/bash\nodd line\napp:x:10001:0::/home/app:/bin/sh"
+    assert with_user(there, "7:8", "/h") == there + b"\nuser7:x:7:8::/h:/bin/sh\n"
+    assert with_user(b"", "7", "/h") == b"user7:x:7:0::/h:/bin/sh\n"
+    for known in ("0", "10001:5", "app", "app:7"):
+        assert with_user(there, known, "/h") is None
+    assert with_user(b"x" * 70_000, "7", "/h") is None
 
 
 def test_labels_may_be_a_list() -> None:

@@ -1,6 +1,5 @@
 """``liminal serve``: a real service in its own environment, started and ended as a user does."""
 
-import hashlib
 import json
 import os
 import signal
@@ -84,6 +83,7 @@ def parrot(tmp_path: Path) -> Path:
     (tmp_path / "liminal.yml").write_text(PROJECT)
     (tmp_path / "parrot.py").write_text(PARROT)
     (tmp_path / "token.txt").write_text("canary-4711")
+    (tmp_path / ".dockerignore").write_text("data\ntoken.txt\n")
     return tmp_path
 
 
@@ -154,27 +154,18 @@ Serve = Callable[..., Serving]
 
 
 @pytest.fixture(params=["local", "docker"])
-def serve(
-    request: pytest.FixtureRequest, parrot: Path, service_home: Path, tmp_path_factory: Any
-) -> Iterator[Serve]:
+def serve(request: pytest.FixtureRequest, parrot: Path, service_home: Path) -> Iterator[Serve]:
     """Starts the service of the project as it is, as processes or in a container."""
     if request.param == "local":
         local = [str(LIMINAL), "serve", "--engine", "local"]
         yield lambda *words: Serving(local, parrot, service_home, *(words or ("--port", "0")))
         return
-    docker_parts.find_engine(request.getfixturevalue("require"))
-    requirements = docker_parts.CHECKOUT / "liminal" / "serving" / "requirements.txt"
-
-    def in_container(*words: str) -> Serving:
-        files = {"parrot.py": (parrot / "parrot.py").read_text()}
-        tag = f"liminal-test-serving:{hashlib.sha256(repr(files).encode()).hexdigest()[:12]}"
-        folder = tmp_path_factory.mktemp("serving") / "context"
-        docker_parts.build(folder, tag, files, "--requirements", str(requirements))
-        script = Path(docker_parts.__file__).parent / "serve_in_container.py"
-        command = [sys.executable, str(script), str(parrot), tag]
-        return Serving(command, parrot, service_home, *words)
-
-    yield in_container
+    request.getfixturevalue("docker_engine")
+    image = f"image: {docker_parts.PREFIX}parrot\n"
+    text = PROJECT.replace("image: parrot\n", f'{image}    python_version: "3.11"\n', 1)
+    (parrot / "liminal.yml").write_text(text.replace("    image: parrot\n", f"    {image}"))
+    docker = [str(LIMINAL), "serve", "--engine", "docker"]
+    yield lambda *words: Serving(docker, parrot, service_home, *(words or ("--port", "0")))
     left = docker_parts.containers(service_home)
     docker_parts.remove_all(service_home)
     assert left == []

@@ -191,7 +191,7 @@ class _Preparation:
         return facts
 
     def _pulled(self, work: Work, name: str) -> ImageFacts | None:
-        self._tell(f'the image "{name}" is pulled')
+        self._tell(f'pulling the image "{name}"')
         try:
             pull(self._client, name)
         except EngineProblem as problem:

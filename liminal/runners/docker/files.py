@@ -62,7 +62,7 @@ def with_user(users: bytes, user: str, home: str) -> bytes | None:
     if not uid.isdigit() or uid.encode() in known or len(users) > OUTPUT_LIMIT:
         return None
     entry = f"user{uid}:x:{uid}:{gid if gid.isdigit() else 0}::{home}:/bin/sh\n"
-    return users.rstrip(b"\n") + b"\n" + entry.encode()
+    return b"\n".join((*users.splitlines(), entry.encode()))
 
 
 def _entry(path: str, mode: int, kind: bytes = tarfile.REGTYPE) -> tarfile.TarInfo:

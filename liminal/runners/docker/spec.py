@@ -158,6 +158,9 @@ def environment_of(
     }
     if place.user is not None and "HOME" not in place.image.env_vars:
         env.setdefault("HOME", "/tmp")  # noqa: S108  # else "/", where this user may not write
+    if place.user is not None:  # who has no name there; Python's getpass looks here first
+        env.setdefault("USER", "liminal")
+        env.setdefault("LOGNAME", env["USER"])
     if attempt.files:
         env["LIMINAL_FILES"] = FILES
     if attempt.listen is not None:

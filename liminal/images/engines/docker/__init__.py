@@ -60,7 +60,7 @@ class DockerEngine:
     @cached_property
     def builder(self) -> Builder:
         """What builds; looked for only when there is something to build."""
-        return find_builder(self.client, self.environ)
+        return find_builder(self.client, self.environ, self.home.path / "docker-command.json")
 
     def build(self, image: ImagePlan, report: Report) -> DockerImage:
         """The image as it is now, built if anything that goes into it changed.

@@ -1,5 +1,8 @@
 """What can build a context on this machine: BuildKit, the classic builder, or Podman."""
 
+import contextlib
+import json
+import os
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -8,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Protocol
 
+from liminal.files import write_atomic
 from liminal.images.engines.docker.client import find_address, is_podman
 from liminal.images.engines.process import Processes
 
@@ -63,8 +67,15 @@ class Builder(Protocol):
         ...
 
 
-def find_builder(client: "DockerClient", environ: Mapping[str, str]) -> Builder:
-    """The best builder for the engine that the client speaks to."""
+def find_builder(client: "DockerClient", environ: Mapping[str, str], memory: Path) -> Builder:
+    """The best builder for the engine that the client speaks to.
+
+    Args:
+        client: of the engine.
+        environ: for the path.
+        memory: the file that remembers which command line has BuildKit: asking takes a tenth of a
+            second, which somebody waits for who changed one line.
+    """
     if is_podman(client):
         podman = shutil.which("podman", path=environ.get("PATH"))
         if podman is not None:
@@ -72,16 +83,47 @@ def find_builder(client: "DockerClient", environ: Mapping[str, str]) -> Builder:
 
             return PodmanCommand(podman, environ)
     else:
-        for path in _command_lines(environ):
-            kind = _kind(path, environ)
-            if kind is not None:
-                from liminal.images.engines.docker.buildkit import BuildKitCommand
+        found = _with_buildkit(tuple(_command_lines(environ)), environ, memory)
+        if found is not None:
+            from liminal.images.engines.docker.buildkit import BuildKitCommand
 
-                to_engine = {**environ, "DOCKER_HOST": find_address(environ).url}
-                return BuildKitCommand(path, kind == "buildx", to_engine)
+            path, kind = found
+            to_engine = {**environ, "DOCKER_HOST": find_address(environ).url}
+            return BuildKitCommand(path, kind == "buildx", to_engine)
     from liminal.images.engines.docker.classic import ClassicBuilder
 
     return ClassicBuilder(client, environ)
+
+
+def _with_buildkit(
+    paths: Sequence[str], environ: Mapping[str, str], memory: Path
+) -> tuple[str, str] | None:
+    """The first command line with BuildKit, and which kind that is."""
+    known = _read(memory)
+    for path in paths:
+        if known.get("path") == path and known.get("stamp") == _stamp(path):
+            return path, str(known["kind"])
+    for path in paths:
+        kind = _kind(path, environ)
+        if kind is not None:
+            record = {"path": path, "stamp": _stamp(path), "kind": kind}
+            with contextlib.suppress(OSError):  # only a memory: the next build asks again
+                write_atomic(memory, json.dumps(record).encode())
+            return path, kind
+    return None
+
+
+def _read(memory: Path) -> dict[str, object]:
+    try:
+        record = json.loads(memory.read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return record if isinstance(record, dict) else {}
+
+
+def _stamp(path: str) -> list[int]:
+    status = os.stat(path)
+    return [status.st_ino, status.st_size, status.st_mtime_ns]
 
 
 def _command_lines(environ: Mapping[str, str]) -> Iterator[str]:

@@ -14,9 +14,10 @@ from liminal.files import PRIVATE_FILE, make_private_folder
 from liminal.images.context import Changed
 from liminal.images.engines.docker.answers import unblocked
 from liminal.images.engines.docker.builders import Order
-from liminal.images.engines.docker.client import PLATFORM
+from liminal.images.engines.docker.client import PLATFORM, explained
 from liminal.images.engines.docker.dockerfile import CA_BUNDLE, PIP_CONF, VARIABLES, needs_secrets
 from liminal.images.engines.docker.failures import base_not_pulled, build_failed
+from liminal.images.engines.docker.hidden import Hidden
 from liminal.images.engines.docker.inputs import Inputs
 from liminal.images.engines.docker.layout import (
     LABEL_APP,
@@ -71,7 +72,8 @@ def make_image(engine: "DockerEngine", image: ImagePlan, report: Report) -> Dock
                 built = _Making(engine, inputs, report, lock).make()
             except Changed:
                 continue  # the user saved a file meanwhile
-            report(Finished(image=name, seconds=time.monotonic() - started))
+            seconds = time.monotonic() - started
+            report(Finished(image=name, seconds=seconds, reference=built.reference))
             return built
     raise BuildError(
         f'image "{name}": its source changes all the time while it is read',
@@ -183,9 +185,14 @@ class _Making:
                 no_cache=inputs.recipe.no_cache,
                 lock=self.lock,
             )
+            hidden = Hidden(inputs.recipe.build_secrets.values())
             try:
-                return engine.builder.build(order, engine.processes, progress.read)
+                return engine.builder.build(
+                    order, engine.processes, lambda line: progress.read(hidden.without(line))
+                )
             except StepFailed as error:
+                with explained(f'image "{inputs.recipe.name}" could not be built'):
+                    engine.client.ping()  # a step of an engine that died has not failed
                 raise build_failed(
                     inputs.recipe.name, inputs.base, progress.failure(), error
                 ) from error

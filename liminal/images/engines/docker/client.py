@@ -72,6 +72,9 @@ def find_address(environ: Mapping[str, str]) -> Address:
     """Where the command line of Docker would look for its engine, then where Podman has its own.
 
     Source: docker/cli: DOCKER_HOST, DOCKER_CONTEXT, then the configuration's currentContext.
+
+    Raises:
+        EngineProblem: a context is named that does not exist.
     """
     if environ.get("DOCKER_HOST"):
         return Address(environ["DOCKER_HOST"], "DOCKER_HOST")
@@ -212,8 +215,13 @@ def _of_context(environ: Mapping[str, str]) -> Address | None:
     meta = folder / "contexts/meta" / hashlib.sha256(name.encode()).hexdigest() / "meta.json"
     try:
         url = _read(meta)["Endpoints"]["docker"]["Host"]
-    except (KeyError, TypeError):
-        return None
+    except (KeyError, TypeError) as error:
+        known = sorted(
+            str(_read(file).get("Name")) for file in (folder / "contexts/meta").glob("*/meta.json")
+        )
+        raise EngineProblem(
+            f'there is no Docker context "{name}"', f"known: {', '.join(('default', *known))}"
+        ) from error
     return Address(str(url), f'the Docker context "{name}"')
 
 

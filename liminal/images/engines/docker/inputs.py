@@ -9,7 +9,7 @@ from pathlib import Path
 
 from liminal.errors import BuildError
 from liminal.home import Home
-from liminal.images.context import Context, hash_file, read_context
+from liminal.images.context import Context, Entry, hash_file, read_context
 from liminal.images.engines.docker.dockerfile import LISTER, SERVED, Installation, dockerfile
 from liminal.images.engines.docker.settings import InstallerSettings, read_settings
 from liminal.images.engines.docker.tarball import Piece, digest_of, pieces_of, written
@@ -110,7 +110,7 @@ def read_inputs(app: str, recipe: Recipe, environ: Mapping[str, str], home: Home
     context = read_context(recipe.name, recipe.source, apart=(home.path,))
     own = None
     if recipe.dockerfile is not None:
-        own = _checked_dockerfile(recipe, recipe.dockerfile, context)
+        own, context = _with_dockerfile(recipe, recipe.dockerfile, context)
     settings = read_settings(recipe, environ)
     install = tuple(_install(recipe)) if recipe.requirements.files else ()
     return Inputs(
@@ -137,15 +137,16 @@ def _bases(path: Path) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for name in found if "$" not in name and name != "scratch"))
 
 
-def _checked_dockerfile(recipe: Recipe, path: Path, context: Context) -> str:
-    """The user's Dockerfile as a path in the context, where the .dockerignore leaves it in."""
+def _with_dockerfile(recipe: Recipe, path: Path, context: Context) -> tuple[str, Context]:
+    """The user's Dockerfile as a path in the context, and the context with it.
+
+    As with Docker, a .dockerignore may leave it out of what it copies, and it is read all the same.
+    """
     relative = path.relative_to(recipe.source).as_posix()
     if any(entry.path == relative and entry.kind == "file" for entry in context.entries):
-        return relative
-    raise BuildError(
-        f'image "{recipe.name}": its Dockerfile "{relative}" is left out of the build',
-        hint=f'add the line "!{relative}" to .dockerignore',
-    )
+        return relative, context
+    entry = Entry(path=relative, kind="file", digest=hash_file(path), size=path.stat().st_size)
+    return relative, replace(context, entries=(*context.entries, entry))
 
 
 def _installation(recipe: Recipe, settings: InstallerSettings) -> Installation:
@@ -225,7 +226,7 @@ def _locked_packages(recipe: Recipe) -> Iterator[Path]:
     lock = recipe.requirements.lock
     if lock is None:
         return
-    for written_path in sorted(set(_LOCKED_FOLDER.findall(lock.read_text("utf-8")))):
+    for written_path in sorted(set(_LOCKED_FOLDER.findall(lock.read_text("utf-8", "replace")))):
         path = Path(os.path.realpath(lock.parent / written_path))
         if path != lock.parent and path.exists():
             yield path

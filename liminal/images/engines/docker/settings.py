@@ -52,6 +52,8 @@ def read_settings(recipe: Recipe, environ: Mapping[str, str]) -> InstallerSettin
     if recipe.pip_conf is not None:
         index = _short_hash([_bare(recipe.pip_conf.read_text("utf-8", "surrogateescape"))])
         return InstallerSettings(index=index, with_pip=True)
+    if not recipe.requirements.files:
+        return InstallerSettings()
     named = {
         name: environ[name]
         for name in sorted(environ)
@@ -59,7 +61,7 @@ def read_settings(recipe: Recipe, environ: Mapping[str, str]) -> InstallerSettin
     }
     local = tuple(name for name, value in named.items() if _is_local(name, value))
     variables = {name: value for name, value in named.items() if name not in local}
-    if not recipe.requirements.files or not variables:
+    if not variables:
         return InstallerSettings(local=local)
     said = [
         f"{name}={_bare(value)}"

@@ -41,6 +41,22 @@ def test_the_first_command_line_with_buildkit_is_taken(builder_at: Any, tmp_path
         assert (found.path, found.buildx) == wanted
 
 
+def test_a_command_line_that_was_found_is_remembered_until_it_changes(
+    builder_at: Any, tmp_path: Path
+) -> None:
+    asked = tmp_path / "asked"
+    found = command(tmp_path / "bin", "docker", "20.10.24")
+    found.write_text(found.read_text().replace("#!/bin/sh", f"#!/bin/sh\ntouch {asked}"))
+    (tmp_path / "home/locks").mkdir(parents=True)
+    for changed, asks in ((False, True), (False, False), (True, True)):
+        if changed:
+            found.write_text(found.read_text() + "# another\n")
+        asked.unlink(missing_ok=True)
+        path = f"{found.parent}{os.pathsep}/bin"
+        builder = builder_at(tmp_path / "home", PATH=path).engine.builder
+        assert (builder.path, asked.exists()) == (str(found), asks)
+
+
 @pytest.fixture
 def classic(builder_at: Any, tmp_path: Path) -> Any:
     """The engine on a machine whose command line has no BuildKit."""
@@ -133,4 +149,4 @@ def test_an_engine_that_stops_during_a_classic_build(
     threading.Timer(2, own_engine.stop).start()
     with pytest.raises(BuildError) as found:
         made.build(project.plan("liminal-tests/stopped", type="dockerfile"))
-    assert found.value.message.startswith('image "liminal-tests/stopped": ')
+    assert found.value.message.startswith('image "liminal-tests/stopped" could not be built: ')

@@ -113,6 +113,13 @@ class TestF16TheEngineCannotBeUsed:
             'no Docker engine answers at unix:///away.sock (from the Docker context "away")' in said
         )
 
+    def test_a_context_that_does_not_exist(self, project_file: Path) -> None:
+        status, said = self.build(project_file, DOCKER_CONTEXT="nope")
+        assert status == 4
+        assert said.splitlines()[-2:] == [
+            'error: there is no Docker context "nope"', "  hint: known: default",
+        ]  # fmt: skip
+
     def test_no_permission_on_its_socket(self, docker: Any) -> None:
         """Root may use any socket, so this is somebody else."""
         if os.geteuid() != 0:
@@ -294,9 +301,8 @@ def test_f18_a_full_disk_of_this_machine(
         project.write("big", b"0" * 3_000_000)
         error = failure(builder, project.plan(image_name, python_version=PYTHON))
         assert "No space left on device" in error.message
-        assert [path.name for path in home.rglob("*") if path.is_file()] == [
-            builder.engine.lock(image_name).name
-        ]
+        left = {path.name for path in home.rglob("*") if path.is_file()}
+        assert left == {builder.engine.lock(image_name).name, "docker-command.json"}
         assert builder.id_of(image_name) is None
     finally:
         subprocess.run(["umount", home], check=True)
@@ -414,6 +420,21 @@ def test_f20_no_secret_is_in_the_image_its_history_or_the_log(
     assert found == set()
 
 
+def test_f20_a_secret_that_a_command_writes_is_not_shown(
+    builder: Any, project: Any, image_name: str
+) -> None:
+    token = project.write("../token", "CANARY-token\n")
+    plan = project.plan(
+        image_name,
+        python_version=PYTHON,
+        build_secrets={"token": str(token)},
+        build_cmd="echo it is $(cat /run/secrets/token), of https://me:CANARY@x/y; exit 3",
+    )
+    error = failure(builder, plan)
+    assert error.message.splitlines()[-1] == "  | it is ***, of https://***@x/y"
+    assert canaries(repr(builder.events).encode() + error.message.encode()) == set()
+
+
 def canaries(data: bytes) -> set[bytes]:
     """Layers are tars without compression in what `docker save` writes."""
     return set(re.findall(rb"CANARY-[\w.-]+", data))
@@ -472,5 +493,8 @@ def test_an_engine_that_stops_during_a_build(
     threading.Timer(2, own_engine.stop).start()
     began = time.monotonic()
     error = failure(builder, project.plan("liminal-tests/stopped", type="dockerfile"))
-    assert time.monotonic() - began < 15
-    assert error.message.startswith('image "liminal-tests/stopped": ')
+    assert time.monotonic() - began < 60
+    assert error.message == (
+        'image "liminal-tests/stopped" could not be built: '
+        "the Docker engine does not answer any more"
+    )
