@@ -155,19 +155,20 @@ def test_iris_is_trained_and_promoted(cluster: Cluster, models: Path) -> None:
         name: log(cluster, "iris_training", run, name) for name in ("train", "validate")
     }
     assert "promoted" in log(cluster, "iris_training", run, "validate")
-    assert (models / "production").exists() or list(models.iterdir())
+    (candidate,) = (models / "candidates").iterdir()
+    assert (models / "production").read_text().strip() == candidate.stem
     assert '"JobResult", "value": 1' in log(cluster, "iris_training", run, "end")
     assert cluster.api.import_problems() == ()
 
 
 def test_a_run_that_fails_reports_so(cluster: Cluster, models: Path) -> None:
-    before = sorted(path.name for path in models.rglob("*"))
+    before = (models / "production").read_text()
     run = trigger(cluster, "iris_training", {"min_accuracy": "1.01"})
     assert end_of(cluster, "iris_training", run) == "failed"
     assert "is not promoted" in log(cluster, "iris_training", run, "validate")
     assert task(cluster, "iris_training", run, "train").state == "success"
     assert '"JobResult", "value": 0' in log(cluster, "iris_training", run, "end")
-    assert len(before) < len(list(models.rglob("*")))  # the candidate
+    assert (models / "production").read_text() == before
 
 
 def test_both_workers_run_tasks(cluster: Cluster, tmp_path: Path) -> None:
