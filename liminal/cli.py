@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Sequence
@@ -51,6 +52,9 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 
 
 def _status(arguments: Sequence[str] | None) -> int:
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_DFL:  # `nohup` has it ignored
+            signal.signal(number, signal.default_int_handler)
     try:
         result = cli.main(args=arguments, prog_name="liminal", standalone_mode=False)
     except LiminalError as problem:
@@ -287,6 +291,31 @@ def build(
     for problem in problems:
         _complain(problem)
     return problems[0].exit_code if problems else 0
+
+
+@cli.command()
+@engine_option
+@click.option("--dry-run", is_flag=True, help="Say what would be removed.")
+def prune(engine: str, dry_run: bool) -> None:
+    """Remove images, environments and containers that nobody needs any more.
+
+    Of each image the last five contents stay, and all of the last day. What killed
+    runs left behind is removed too.
+
+    Example: liminal prune --dry-run
+    """
+    import time
+
+    from liminal import commands
+
+    here = _here()
+    name = _chosen_engine(engine, here)
+    removed = commands.open_engine(name, here).prune(time.time(), dry_run=dry_run)
+    if not dry_run:
+        removed = (*commands.recovered(here, name), *removed)
+    for what in removed:
+        _echo(_printable(what))
+    _say(f"{_counted(len(removed), 'thing')} {'would be ' if dry_run else ''}removed")
 
 
 @cli.command()

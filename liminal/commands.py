@@ -139,6 +139,16 @@ def built(results: Iterable[Result[BuiltImage]]) -> dict[str, BuiltImage]:
     return images
 
 
+def recovered(here: Here, engine: str) -> tuple[str, ...]:
+    """Cleans up after runs and services whose command was killed; says what was found."""
+    # Loaded here and not above, because only `liminal prune` needs it.
+    import asyncio
+
+    from liminal.runners.embedded.recovery import recover
+
+    return asyncio.run(recover(here.machine({}, engine), here.plugins))
+
+
 def all_images(
     apps: Iterable[App], names: Sequence[str] = (), no_cache: bool = False
 ) -> list[ImagePlan]:

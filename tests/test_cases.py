@@ -7,6 +7,8 @@ expected.errors.txt     the findings as text; without this file there must be no
 expected.resolved.yml   ``liminal show --stage resolved``
 expected.app.yml        ``liminal show --stage app``
 expected.plan.json      ``liminal show --stage plan --format json``
+expected.dockerfiles    of each image the Dockerfile, the one for the classic builder where that can
+                        build it, and what the context holds
 ======================= =============================================================
 
 A file ``environ`` holds the environment, as KEY=VALUE lines.
@@ -20,7 +22,12 @@ import pytest
 
 from liminal.compiler import Compilation, compile_path
 from liminal.errors import has_errors
+from liminal.home import Home
+from liminal.images.engines.docker.dockerfile import needs_secrets
+from liminal.images.engines.docker.inputs import read_inputs
+from liminal.images.recipe import ImagePlan, find_recipe
 from liminal.plan import plans
+from liminal.plan.images import image_plans
 from liminal.plugins import Plugins, discover
 from liminal.report import findings, stages
 
@@ -101,6 +108,32 @@ def test_app(compilation: Compilation, name: str, update_golden: bool) -> None:
 def test_plan(compilation: Compilation, name: str, plugins: Plugins, update_golden: bool) -> None:
     found = stages.as_json({app.name: plans(app, plugins) for app in compilation.required_apps()})
     check(name, "expected.plan.json", found, update_golden)
+
+
+@with_file("expected.dockerfiles")
+def test_dockerfiles(
+    compilation: Compilation, name: str, plugins: Plugins, update_golden: bool
+) -> None:
+    # One test for all of them: a change to a Dockerfile is reviewed as one difference.
+    images = [plan for app in compilation.required_apps() for plan in image_plans(app)]
+    found = "\n".join(_dockerfiles(plan, environ(CASES / name), plugins) for plan in images)
+    check(name, "expected.dockerfiles", found, update_golden)
+
+
+def _dockerfiles(plan: ImagePlan, environ: dict[str, str], plugins: Plugins) -> str:
+    recipe = find_recipe(plan, plugins)
+    inputs = read_inputs(plan.app, recipe, environ, Home(Path("/nowhere")))
+    text = inputs.text(buildkit=True) or f"(its own: {inputs.own_dockerfile})\n"
+    if inputs.own_dockerfile is None and not needs_secrets(recipe, inputs.installation):
+        text += f"\n--- without BuildKit\n{inputs.text(buildkit=False)}"
+    # The serving application is many files, and changes for other reasons.
+    pieces = [
+        f"{piece.mode:o} {piece.path}"
+        for piece in inputs.pieces()
+        if piece.path.count("/") < 2 or not piece.path.startswith("site/")
+    ]
+    bases = inputs.base or " ".join(inputs.own_bases)
+    return f"=== {recipe.name}, on {bases}\n{text}\n--- context\n" + "\n".join(pieces) + "\n"
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name.startswith("apache_")])

@@ -104,11 +104,14 @@ class Work:
     Attributes:
         kind: ``task`` or ``service``.
         settings: its executor's own keys.
+        outputs: whether somebody reads what it writes to the file in LIMINAL_OUTPUT; it may write
+            there in any case.
     """
 
     kind: str
     name: str
     container: ContainerPlan
+    outputs: bool = False
     settings: Mapping[str, Setting] = field(default_factory=dict)
 
     def __str__(self) -> str:
@@ -150,8 +153,8 @@ class Exit:
     Attributes:
         status: the exit status, or None when it has none.
         reason: why it failed, in plain words; None when it did not.
-        outputs: what the attempt wrote to the file in LIMINAL_OUTPUT; at most
-            `OUTPUT_LIMIT` + 1 bytes of it.
+        outputs: what the attempt wrote to the file in LIMINAL_OUTPUT, where somebody reads it; at
+            most `OUTPUT_LIMIT` + 1 bytes of it.
         notes: what else the user should know, such as processes that it left behind.
         left_behind: what is still there and could not be removed.
     """
@@ -169,11 +172,6 @@ OUTPUT_LIMIT = 64 * 1024
 
 class Launcher(Protocol):
     """Runs attempts. One instance serves one run, on the event loop of that run."""
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """What the user should know before the run begins."""
-        ...
 
     def close(self) -> None:
         """Let go of what it holds between attempts; the run is over."""
@@ -220,8 +218,17 @@ class Recovered:
 class LauncherType(Protocol):
     """One file, or folder, in `liminal/runners`."""
 
-    def prepare(self, works: Sequence[Work], machine: Machine) -> Launcher:
+    def prepare(
+        self, works: Sequence[Work], machine: Machine, tell: Callable[[str], None]
+    ) -> Launcher:
         """A launcher for these, once everything that they need is there.
+
+        It may take its time, and is called in a thread of its own.
+
+        Args:
+            works: whose attempts it will run.
+            machine: where.
+            tell: takes what the user should know before the run begins, from any thread.
 
         Raises:
             RunError: one of them cannot run here; nothing has run yet.

@@ -128,14 +128,15 @@ async def _attempted(
     here = machine(_images(record["runner"], container.image))
     kind = cast(LauncherType, discover().load("liminal.runners", record["runner"]))
     await engine.wait()
-    launcher = kind.prepare([work], here)
+    notes: list[str] = []
+    launcher = await asyncio.to_thread(kind.prepare, [work], here, notes.append)
     attempt = _attempt(record, work, folder, here, stop)
     try:
         ended = await launcher.run(attempt, output)
     finally:
         launcher.close()
     if ended.reason is None or stop.asked or not engine.is_lost(ended.reason):
-        return replace(ended, notes=(*launcher.notes, *ended.notes))
+        return replace(ended, notes=(*notes, *ended.notes))
     if not await engine.wait():
         return ended
     record_file = attempt.folder / ATTEMPT_RECORD

@@ -70,7 +70,9 @@ DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 class LocalRunner:
     """The launcher of the executor type ``local``."""
 
-    def prepare(self, works: Sequence[Work], machine: Machine) -> "LocalLauncher":
+    def prepare(
+        self, works: Sequence[Work], machine: Machine, tell: Callable[[str], None]
+    ) -> "LocalLauncher":
         """A launcher for these, with their volumes made and linked.
 
         Raises:
@@ -93,11 +95,9 @@ class LocalRunner:
         writable = {
             mount.volume for work in works for mount in work.container.mounts if mount.read_only
         }
-        notes = tuple(
-            f'volume "{volume}" is mounted read-only; on this machine it can be written'
-            for volume in sorted(writable)
-        )
-        return LocalLauncher(machine, env_vars, notes)
+        for volume in sorted(writable):
+            tell(f'volume "{volume}" is mounted read-only; on this machine it can be written')
+        return LocalLauncher(machine, env_vars)
 
     async def recover(self, abandoned: Abandoned, machine: Machine) -> Recovered:
         """End the processes of a killed run, and remove its temporary folders and links."""
@@ -135,18 +135,10 @@ def _problems(work: Work, machine: Machine) -> Iterator[str]:
 class LocalLauncher:
     """Runs attempts as processes. See `liminal.runners.Launcher`."""
 
-    def __init__(
-        self, machine: Machine, env_vars: Mapping[str, str], notes: tuple[str, ...]
-    ) -> None:
+    def __init__(self, machine: Machine, env_vars: Mapping[str, str]) -> None:
         self._machine = machine
         self._of_the_home = env_vars
-        self._notes = notes
         self._secrets: SecretPlaces | None = None
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """What is other here than in a container."""
-        return self._notes
 
     def close(self) -> None:
         """Nothing is held between attempts."""

@@ -89,9 +89,7 @@ async def _serve(
         told.notice(words)
     address = _free(*address)
     work = _work(plan)
-    launcher = _launcher_type(machine.engine, plugins).prepare([work], machine)
-    for words in launcher.notes:
-        told.notice(words)
+    launcher = _launcher_type(machine.engine, plugins).prepare([work], machine, told.notice)
     pipeline = f"service-{plan.service}"
     folder = make_folder(machine.home, plan.app, pipeline, now)
     state = "failed"

@@ -16,7 +16,10 @@ from liminal.server.secrets import USER
 STALE_SECONDS = 40.0
 """A heart that did not beat for that long has stopped; it beats every 5 seconds."""
 
-TIMEOUT_SECONDS = 3.0
+SILENT_SECONDS = 60.0
+"""An API server that answers nobody for that long hangs; on a busy machine it may be only slow."""
+
+TIMEOUT_SECONDS = 5.0
 
 JOBS = {
     "scheduler": "SchedulerJob",

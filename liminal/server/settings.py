@@ -102,8 +102,9 @@ def settings(folder: ServerFolder, dags: Path, port: int, secrets: Secrets) -> S
         "workers": {
             # A worker whose task has ended sleeps for that long before it takes the next.
             "min_heartbeat_interval": "2",
-            # Tasks outlast an API server that is started anew: some 40 seconds.
-            "execution_api_retries": "12",
+            # Tasks outlast an API server that is started anew, or is ready long after the
+            # scheduler, as on a busy machine, where a dozen tries cost an attempt: some 100 s.
+            "execution_api_retries": "40",
             "execution_api_retry_wait_max": "5.0",
         },
         "usage_data_collection": {"enabled": "False"},

@@ -15,7 +15,7 @@ from liminal.server.ending import API_SERVER, end_parts, end_strays, kill_sessio
 from liminal.server.folder import ServerFolder
 from liminal.server.leftovers import Leftovers
 from liminal.server.parts import FAILURES, Command, Part
-from liminal.server.pulse import STALE_SECONDS, Beat, Pulse, answers
+from liminal.server.pulse import SILENT_SECONDS, STALE_SECONDS, Beat, Pulse, answers
 from liminal.server.record import ServerRecord, write_server
 
 START_SECONDS = 150.0
@@ -196,7 +196,7 @@ class Supervisor:
             silence = now - self._api_answered
             if silence == 0:
                 return None
-            return f"it has not answered for {silence:.0f} s", silence > STALE_SECONDS
+            return f"it has not answered for {silence:.0f} s", silence > SILENT_SECONDS
         if part.command.kind == "service":
             well = part.command.health is None or answers(part.command.health)
             # A service that is slow to answer may be busy; its own supervisor ends what hangs.

@@ -21,7 +21,7 @@ from liminal.images.events import BuildEvent, Step
 from liminal.images.python import Python
 from liminal.images.python_server import PythonServer
 from liminal.images.recipe import ImagePlan
-from liminal.model import Image
+from liminal.model import Endpoint, Image
 from liminal.origin import Origin
 from liminal.plugins import Plugins
 
@@ -104,6 +104,20 @@ class Project:
         )
         self.write(f"{path}/backend.py", BACKEND.replace("{name}", name))
         self.write(f"{path}/{name}.py", "VALUE = 1\n")
+
+    def endpoints(self, *given: tuple[str, str, str]) -> tuple[Endpoint, ...]:
+        """Endpoints, each of path, module and function."""
+        return tuple(
+            Endpoint(
+                path=path,
+                module=module,
+                function=function,
+                methods=("GET", "POST"),
+                batch=None,
+                origin=Origin("liminal.yml", 1, 1),
+            )
+            for path, module, function in given
+        )
 
     def image(self, name: str = "tiny", **keys: Any) -> Image:
         """An image of it."""

@@ -11,6 +11,7 @@ from typing import Any
 
 from docker_parts import Container
 
+from liminal.errors import LiminalError
 from liminal.home import Home
 from liminal.images.built import BuiltImage
 from liminal.metrics.log import Log
@@ -228,7 +229,10 @@ if __name__ == "__main__":
     here = bench(Path(folder), Path(environment), reference=reference[0] if reference else None)
     request = Request(now=datetime.now(timezone.utc))
     pipeline = eval(expression)
-    done = run(pipeline, request, here.machine, PLUGINS, lambda event: print(event, flush=True))
-    problem = done.error()
+    try:
+        done = run(pipeline, request, here.machine, PLUGINS, lambda event: print(event, flush=True))
+        problem = done.error()
+    except LiminalError as raised:
+        problem = raised
     print(f"MESSAGE {problem.message if problem else 'ok'}", flush=True)
     sys.exit(problem.exit_code if problem else 0)

@@ -249,7 +249,23 @@ def test_an_image_without_a_shell_is_told(bench: Bench, no_shell: str) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("resources", "words"),
+    [
+        (Resources(gpu=1), "could not be started: the Docker engine has no GPU to give"),
+        (Resources(memory="1Mi"), "could not be started: Minimum memory limit allowed is 6MB"),
+    ],
+)
+def test_what_the_engine_cannot_give_is_told(
+    bench: Bench, resources: Resources, words: str
+) -> None:
+    if Path("/dev/nvidia0").exists():
+        pytest.skip("this machine has a GPU")
+    (done,) = bench.run(plan(task("t", resources=resources))).tasks
+    assert done.reason == words
+
+
 @pytest.fixture(autouse=True)
 def nothing_of_threads_stays() -> Iterator[None]:
     yield
-    assert not [one for one in threading.enumerate() if one.name == "liminal-docker"]
+    assert not [one for one in threading.enumerate() if one.name == "liminal-work"]

@@ -110,6 +110,32 @@ def test_f16_a_socket_of_others_is_told(bench: Bench, tmp_path: Path) -> None:
     assert str(path) in found.value.message
 
 
+def test_ctrl_c_ends_what_is_prepared(
+    bench: Bench, tmp_path: Path, environment: Path, reference: str
+) -> None:
+    """An engine that takes its time, as a pull does, keeps nobody waiting."""
+    with socket.socket() as deaf:
+        deaf.bind(("127.0.0.1", 0))
+        deaf.listen()
+        process = subprocess.Popen(
+            [
+                *(sys.executable, runner_plans.__file__, str(tmp_path), str(environment)),
+                *("plan(task('t'))", reference),
+            ],
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "DOCKER_HOST": f"tcp://127.0.0.1:{deaf.getsockname()[1]}"},
+        )
+        deaf.accept()
+        began = time.monotonic()
+        process.send_signal(signal.SIGINT)
+        said, _ = process.communicate(timeout=PATIENCE_SECONDS)
+        assert time.monotonic() - began < 2
+    assert process.returncode == 130
+    assert "MESSAGE interrupted by Ctrl-C before the run began" in said
+    assert not (tmp_path / "home" / "runs").exists()
+
+
 def test_a_container_that_is_killed_from_outside(bench: Bench) -> None:
     def kill() -> None:
         (one,) = docker_parts.containers(bench.machine.home.path)

@@ -44,17 +44,17 @@ def test_stop_in_mid_run_leaves_nothing_and_the_next_start_ends_the_run(
 
     # The next try sleeps as long: the run's own parameters stay.
     assert own_server.start().returncode == 0
-    wait_until(lambda: own_server.marks.count(f"sleeper {run}") == 2, 60, "the second try")
+    wait_until(lambda: own_server.marks.count(f"sleeper {run}") == 2, 150, "the second try")
     assert own_server.marks.count(f"first {run}") == 1
     own_server.stop()
     assert own_server.processes() == []
 
 
-def test_a_killed_supervisor_leaves_the_run_going_and_stop_finds_everything(
+def test_a_killed_supervisor_leaves_runs_going_and_the_next_start_takes_over(
     own_server: Server,
 ) -> None:
     assert own_server.start().returncode == 0
-    run = own_server.trigger("slow", "--var", "seconds=4")
+    run = own_server.trigger("slow", "--var", "seconds=2")
     own_server.wait_for_mark(f"sleeper {run}")
     kill(own_server.record["pid"])
     told = own_server.status()["server"]
@@ -62,34 +62,27 @@ def test_a_killed_supervisor_leaves_the_run_going_and_stop_finds_everything(
     assert "api-server, dag-processor, scheduler still run" in told["reasons"][0]
     own_server.wait_for_mark(f"last {run}")
     assert own_server.marks.count(f"sleeper {run}") == 1
+
     # The workers of a scheduler that is killed too live on, and have no environment to know.
-    kill(own_server.pid("scheduler"))
-    stopped = own_server.stop()
-    assert stopped.returncode == 0
-    assert "a killed server had left it" in stopped.stderr
-    assert own_server.processes() == []
-
-
-def test_a_start_after_everything_was_killed_ends_what_is_left_and_the_run_goes_on(
-    own_server: Server,
-) -> None:
-    assert own_server.start().returncode == 0
-    run = own_server.trigger("slow", "--var", "seconds=5")
-    own_server.wait_for_mark(f"sleeper {run}")
-    for pid in (own_server.record["pid"], own_server.pid("scheduler")):
-        kill(pid)
     before = {int(words.split()[0]) for words in own_server.processes()}
+    kill(own_server.pid("scheduler"))
     again = own_server.start()
     assert again.returncode == 0, again.stderr
     assert "the server before this one was killed" in again.stderr
     assert not [pid for pid in before if psutil.pid_exists(pid)]
     assert own_server.wait_for_run("slow") == "success"
-    assert own_server.marks.count(f"first {run}") == 1
-    assert own_server.marks.count(f"slept {run}") == 1
-    assert own_server.marks.count(f"last {run}") == 1
 
 
-def test_ctrl_c_ends_a_server_in_the_foreground(own_server: Server) -> None:
+def test_a_cut_off_migration_is_begun_again_and_ctrl_c_ends_the_foreground(
+    own_server: Server,
+) -> None:
+    airflow = own_server.home / "airflow"
+    with sqlite3.connect(airflow / "airflow.db") as database:
+        database.execute("DROP TABLE dag_run")
+    database.close()
+    (airflow / "migration.json").write_text(
+        json.dumps({"version": "3.3.2", "state": "begun", "from": None, "copy": None})
+    )
     process = subprocess.Popen(
         [LIMINAL, "start", "--port", "0"],
         cwd=own_server.cwd,
@@ -99,9 +92,13 @@ def test_ctrl_c_ends_a_server_in_the_foreground(own_server: Server) -> None:
         start_new_session=True,
     )
     assert process.stderr is not None
+    told = []
     for line in process.stderr:
-        if " answers on " in line:
+        told.append(line)
+        if line.startswith("user admin"):
             break
+    assert "was cut off: it is begun again" in told[0]
+    assert own_server.liminal("trigger", "many").returncode == 0
     began = time.monotonic()
     process.send_signal(signal.SIGINT)
     said = process.stderr.read()
@@ -109,20 +106,6 @@ def test_ctrl_c_ends_a_server_in_the_foreground(own_server: Server) -> None:
     assert time.monotonic() - began < 20
     assert said.endswith("the server is stopped\n")
     assert own_server.processes() == []
-
-
-def test_a_migration_that_was_cut_off_is_begun_again(own_server: Server) -> None:
-    airflow = own_server.home / "airflow"
-    with sqlite3.connect(airflow / "airflow.db") as database:
-        database.execute("DROP TABLE dag_run")
-    database.close()
-    (airflow / "migration.json").write_text(
-        json.dumps({"version": "3.3.2", "state": "begun", "from": None, "copy": None})
-    )
-    done = own_server.start()
-    assert done.returncode == 0, done.stderr
-    assert "was cut off: it is begun again" in done.stderr
-    assert own_server.liminal("trigger", "quick", "--wait").returncode == 0
 
 
 def test_a_damaged_database_is_said(own_server: Server) -> None:

@@ -46,6 +46,7 @@ def deployed(own_server: Server) -> Server:
     for command in ("build", "deploy"):
         done = own_server.liminal(command, "--engine", "local")
         assert done.returncode == 0, done.stderr
+    assert own_server.status()["services"] == []
     return own_server
 
 
@@ -107,7 +108,7 @@ def test_stop_in_mid_run_ends_the_task_and_its_metrics_come_once_in_the_end(
     assert sleeping(77) == []
 
     assert deployed.start("--no-services").returncode == 0
-    wait_until(lambda: marks(deployed).count("begin") == 2, 60, "the second try")
+    wait_until(lambda: marks(deployed).count("begin") == 2, 150, "the second try")
     assert marks(deployed) == ["hello", "begin", "begin"]
     (command,) = sleeping(77)
     os.kill(command, signal.SIGKILL)

@@ -4,7 +4,6 @@ import json
 import os
 import signal
 import urllib.request
-from pathlib import Path
 
 from tests.server.conftest import Server, wait_until
 
@@ -68,10 +67,3 @@ def test_a_service_that_does_not_start_stops_nothing_else(own_server: Server) ->
     assert "ValueError: not today" in own_server.liminal("logs", "parrot").stdout
     own_server.stop()
     assert own_server.processes() == []
-
-
-def test_no_services_are_started_when_none_are_wanted(own_server: Server, tmp_path: Path) -> None:
-    (own_server.cwd / "liminal.yml").write_text(PROJECT)
-    done = own_server.start("--no-services")
-    assert done.returncode == 0, done.stderr
-    assert own_server.status()["services"] == []

@@ -9,7 +9,13 @@ from liminal.images.events import Report
 from liminal.images.recipe import ImagePlan
 from liminal.plugins import Plugins
 
-__all__ = ["Built", "BuiltImage", "Engine", "EngineType"]
+__all__ = ["KEPT", "KEPT_SECONDS", "Built", "BuiltImage", "Engine", "EngineType"]
+
+KEPT = 5
+"""So many contents of a name stay, the current one among them,"""
+
+KEPT_SECONDS = 24 * 60 * 60
+"""and those that are younger. Nobody writes down who uses an image."""
 
 Built = TypeVar("Built", bound=BuiltImage, covariant=True)
 
@@ -32,6 +38,20 @@ class Engine(Protocol[Built]):
 
         Raises:
             BuildError: there is no registry for such images, or it did not take this one.
+        """
+        ...
+
+    def prune(self, now: float, *, dry_run: bool) -> tuple[str, ...]:
+        """Removes what no name stands for and was not used lately; says what, a line each.
+
+        Of each name the last `KEPT` contents stay, and all that are younger than `KEPT_SECONDS`.
+
+        Args:
+            now: seconds since the epoch.
+            dry_run: only say it.
+
+        Raises:
+            BuildError: something could not be removed; the rest was.
         """
         ...
 

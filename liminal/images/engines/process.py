@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
@@ -50,6 +51,7 @@ class Processes:
         output: Callable[[str], None],
         holding: Sequence[int] = (),
         stdin: BinaryIO | None = None,
+        outlives_us: bool = True,
     ) -> None:
         """Runs the command to its end, and ends whatever it leaves in the background.
 
@@ -60,6 +62,8 @@ class Processes:
             output: called with each line that it writes, from another thread.
             holding: descriptors of locks that it holds on to when this process is killed.
             stdin: a file that it reads, or None for nothing.
+            outlives_us: whether it goes on when this process is killed; where the system cannot
+                end it then, it does.
 
         Raises:
             StepFailed: it could not be started, or ended with another status than 0.
@@ -67,7 +71,7 @@ class Processes:
         """
         words = tuple(str(word) for word in arguments)
         last: deque[str] = deque(maxlen=LAST_LINES)
-        process = self._start(words, folder, environ, holding, stdin)
+        process = self._start(words, folder, environ, holding, stdin, outlives_us)
         reader = threading.Thread(target=_read, args=(process, last, output), daemon=True)
         reader.start()
         try:
@@ -118,6 +122,7 @@ class Processes:
         environ: Mapping[str, str],
         holding: Sequence[int],
         stdin: BinaryIO | None,
+        outlives_us: bool,
     ) -> "subprocess.Popen[bytes]":
         import subprocess  # a build with nothing to do never comes here
 
@@ -134,12 +139,27 @@ class Processes:
                     # A session of its own, so that all it starts can be ended with it.
                     start_new_session=True,
                     pass_fds=holding,
+                    preexec_fn=None if outlives_us else _end_with_parent(),
                 )
             except OSError as error:
                 how = f"{_quoted(words)} could not be started: {error.strerror}"
                 raise StepFailed(how, ()) from error
             self._running.add(process)
         return process
+
+
+def _end_with_parent() -> Callable[[], object] | None:
+    """What makes a process end when the thread that started it does, however that ends.
+
+    Only one call of C's, which was looked up before: between fork and exec nothing else is safe.
+    Source: Linux, prctl(2), PR_SET_PDEATHSIG.
+    """
+    if sys.platform != "linux":
+        return None
+    import ctypes
+
+    prctl = ctypes.CDLL(None).prctl
+    return lambda: prctl(1, signal.SIGKILL, 0, 0, 0)
 
 
 def _read(

@@ -29,10 +29,10 @@ from liminal.runners.docker.spec import (
     user_for,
 )
 from liminal.runners.docker.stream import Delivery
-from liminal.runners.docker.threads import in_thread
 from liminal.runners.env_file import read_env_file
 from liminal.runners.places import make_volume, secret_problems, volume_problems
 from liminal.runners.records import ATTEMPT_RECORD, write_record
+from liminal.runners.threads import in_thread
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -54,7 +54,9 @@ class DockerRunner:
     def __init__(self, identity: Callable[[], tuple[int, int]] | None = None) -> None:
         self._identity = identity or (lambda: (os.getuid(), os.getgid()))
 
-    def prepare(self, works: Sequence[Work], machine: Machine) -> "DockerLauncher":
+    def prepare(
+        self, works: Sequence[Work], machine: Machine, tell: Callable[[str], None]
+    ) -> "DockerLauncher":
         """A launcher for these, with their images on the engine and their volumes made.
 
         Raises:
@@ -66,7 +68,7 @@ class DockerRunner:
         except EngineProblem as problem:
             raise RunError(problem.message, hint=problem.hint) from problem
         try:
-            places, notes = _Preparation(client, machine, self._identity()).places(works)
+            places = _Preparation(client, machine, self._identity(), tell).places(works)
             for work in works:
                 for mount in work.container.mounts:
                     make_volume(mount, machine.user_home)
@@ -76,7 +78,7 @@ class DockerRunner:
         except BaseException:
             client.close()
             raise
-        return DockerLauncher(client, machine, places, of_the_home, notes)
+        return DockerLauncher(client, machine, places, of_the_home)
 
     async def recover(self, abandoned: Abandoned, machine: Machine) -> Recovered:
         """Remove the containers of a killed run."""
@@ -86,7 +88,13 @@ class DockerRunner:
 class _Preparation:
     """What is made sure of before anything runs."""
 
-    def __init__(self, client: "DockerClient", machine: Machine, identity: tuple[int, int]) -> None:
+    def __init__(
+        self,
+        client: "DockerClient",
+        machine: Machine,
+        identity: tuple[int, int],
+        tell: Callable[[str], None],
+    ) -> None:
         self._client = client
         self._machine = machine
         with explained("the Docker engine does not tell about itself"):
@@ -98,10 +106,10 @@ class _Preparation:
         )
         self._images: dict[str, ImageFacts] = {}
         self._found: list[str] = []
-        self._notes: list[str] = []
+        self._tell = tell
 
-    def places(self, works: Sequence[Work]) -> tuple[Mapping[str, Place], tuple[str, ...]]:
-        """Where each of them runs, by name, and what the user should know.
+    def places(self, works: Sequence[Work]) -> Mapping[str, Place]:
+        """Where each of them runs, by name.
 
         Raises:
             RunError: says all that is wrong.
@@ -114,7 +122,7 @@ class _Preparation:
                 places[work.name] = place
         if self._found:
             raise RunError("\n".join(dict.fromkeys(self._found)))
-        return places, tuple(dict.fromkeys(self._notes))
+        return places
 
     def _place(self, work: Work) -> Place | None:
         self._found += secret_problems(work, self._machine.user_home)
@@ -139,7 +147,7 @@ class _Preparation:
 
     def _settings(self, work: Work) -> Settings | None:
         for key in not_taken(work.settings):
-            self._notes.append(f'the executor\'s key "{key}" is for Airflow alone')
+            self._tell(f'the executor\'s key "{key}" is for Airflow alone')
         resources = work.container.resources
         try:
             settings = read_settings(work.settings)
@@ -162,7 +170,7 @@ class _Preparation:
             self._found.append(f"{place.work}: the executor's keys: {problem}")
         cpus = place.wants_cpus
         if cpus is not None and cpus > place.processors:
-            self._notes.append(
+            self._tell(
                 f"{place.work} asks for {cpus:g} processors; the engine has {place.processors}"
             )
 
@@ -183,6 +191,7 @@ class _Preparation:
         return facts
 
     def _pulled(self, work: Work, name: str) -> ImageFacts | None:
+        self._tell(f'the image "{name}" is pulled')
         try:
             pull(self._client, name)
         except EngineProblem as problem:
@@ -209,19 +218,12 @@ class DockerLauncher:
         machine: Machine,
         places: Mapping[str, Place],
         of_the_home: Mapping[str, str],
-        notes: tuple[str, ...],
     ) -> None:
         self._client = client
         self._machine = machine
         self._places = places
         self._of_the_home = of_the_home
-        self._notes = notes
         self._address = find_address(machine.environ)
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """What the user should know before the run begins."""
-        return self._notes
 
     def close(self) -> None:
         """Let go of the connections to the engine."""

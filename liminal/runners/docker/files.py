@@ -13,6 +13,12 @@ FOLDER = "/run/liminal"
 """Ours in a container."""
 
 OUTPUT = f"{FOLDER}/output"
+"""Where outputs that somebody reads are written: no volume or temporary file system is there."""
+
+UNREAD_OUTPUT = "/tmp/liminal-output"  # noqa: S108  # inside
+"""The same for those that nobody reads. To put a file into a container and to take one out of it
+costs the engine a process each, which a short task would feel."""
+
 FILES = f"{FOLDER}/files"
 
 
@@ -29,21 +35,16 @@ class Placed:
 
 
 def archive(files: Mapping[str, Placed]) -> bytes:
-    """The files by absolute path, and the one for outputs, as a tar that is unpacked at ``/``."""
+    """The files by absolute path, as a tar that is unpacked at ``/``."""
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w") as tar:
         # Only folders of ours are in it: what it has of others would change their permissions.
         tar.addfile(_entry(FOLDER, 0o777, kind=tarfile.DIRTYPE))
-        _add(tar, OUTPUT, Placed(b"", 0o666))
         for path, file in sorted(files.items()):
-            _add(tar, path, file)
+            entry = _entry(path, file.mode)
+            entry.size = len(file.content)
+            tar.addfile(entry, io.BytesIO(file.content))
     return packed.getvalue()
-
-
-def _add(tar: tarfile.TarFile, path: str, file: Placed) -> None:
-    entry = _entry(path, file.mode)
-    entry.size = len(file.content)
-    tar.addfile(entry, io.BytesIO(file.content))
 
 
 def _entry(path: str, mode: int, kind: bytes = tarfile.REGTYPE) -> tarfile.TarInfo:

@@ -116,7 +116,8 @@ class Life:
             # Ours by its name: an answer that never reached us.
             self.remove()
             self._api.create_container(**self._made.options, host_config=host)
-        self._api.put_archive(self.name, "/", archive(self._made.files))
+        if self._made.files:
+            self._api.put_archive(self.name, "/", archive(self._made.files))
 
     def _start(self) -> str | None:
         """Start it; the answer says why that was not possible."""
@@ -134,7 +135,8 @@ class Life:
         with self._asked(running=True):
             status = int(self._api.wait(self.name)["StatusCode"])
             state = self._api.inspect_container(self.name)["State"]
-            outputs = self._read(OUTPUT) if status == 0 else b""
+            wanted = status == 0 and OUTPUT in self._made.files
+            outputs = self._read(OUTPUT) if wanted else b""
             # An init starts in any image, and then finds nothing to run.
             no_shell = status == 127 and self._read("/bin/sh") is None
         if status != 0 and state.get("OOMKilled"):

@@ -10,7 +10,7 @@ from typing import Any
 
 from liminal.plan.dag import MountPlan
 from liminal.runners import Attempt, Work
-from liminal.runners.docker.files import FILES, OUTPUT, Placed
+from liminal.runners.docker.files import FILES, OUTPUT, UNREAD_OUTPUT, Placed
 from liminal.runners.docker.images import ImageFacts
 from liminal.runners.docker.quantities import memory_bytes, nano_cpus
 from liminal.runners.docker.settings import Settings
@@ -23,6 +23,19 @@ _ENDS_AFTER_ITS_CHILD = "trap 'exit 143' TERM; "
 """Before each command: a shell would die of SIGTERM at once, and a container with its first
 process; so whatever the shell runs in the foreground would be killed before it could end well.
 With this the shell waits for that, and then begins nothing more."""
+
+
+_LINGERS = """(
+{command}
+) & child=$!
+trap 'kill -TERM "$child"' TERM
+wait "$child"; status=$?
+while kill -0 "$child" 2>/dev/null; do wait "$child"; status=$?; done
+sleep 0.5
+exit "$status"
+"""
+"""Around the command of who listens: with the container the engine ends what hands its port on,
+and an answer that was still on its way there would be lost. So the container stays a little."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +59,11 @@ class Place:
     def working_dir(self) -> str:
         """Where the command begins, and relative paths do."""
         return self.settings.working_dir or self.image.working_dir
+
+    @property
+    def gets_init(self) -> bool:
+        """Whether the engine's own init is its first process, for want of the image's."""
+        return not self.image.has_init or self.settings.entrypoint is not None
 
     @property
     def memory(self) -> str | None:
@@ -136,7 +154,7 @@ def environment_of(
         **of_the_home,
         **place.settings.env_vars,
         **attempt.env_vars,
-        "LIMINAL_OUTPUT": OUTPUT,
+        "LIMINAL_OUTPUT": OUTPUT if attempt.work.outputs else UNREAD_OUTPUT,
     }
     if place.user is not None and "HOME" not in place.image.env_vars:
         env.setdefault("HOME", "/tmp")  # noqa: S108  # else "/", where this user may not write
@@ -146,18 +164,20 @@ def environment_of(
         env["LIMINAL_HOST"], env["LIMINAL_PORT"] = "0.0.0.0", str(PORT)  # noqa: S104  # inside
     if attempt.stop.leader_only:
         env["DUMB_INIT_SETSID"] = "0"  # of dumb-init: signals go to the command alone
-    elif not place.image.has_init:
+    elif place.gets_init:
         env["TINI_KILL_PROCESS_GROUP"] = "1"  # of Docker's init: they go to its children too
     return env
 
 
 def files_of(attempt: Attempt, place: Place, user_home: Path) -> dict[str, Placed]:
-    """Absolute path -> file, of the secrets and of the attempt's own.
+    """Absolute path -> file, of the secrets, of the attempt's own, and the one for outputs.
 
     Raises:
         OSError: a secret cannot be read any more.
     """
-    files = {f"{FILES}/{name}": Placed(content, 0o444) for name, content in attempt.files.items()}
+    files = {OUTPUT: Placed(b"", 0o666)} if attempt.work.outputs else {}
+    for name, content in attempt.files.items():
+        files[f"{FILES}/{name}"] = Placed(content, 0o444)
     for secret in attempt.work.container.secrets:
         path = posixpath.normpath(posixpath.join(place.working_dir, secret.remote_path))
         files[path] = Placed(expanded(secret.file, user_home).read_bytes(), 0o440)
@@ -172,7 +192,7 @@ def host_options(place: Place, listen: tuple[str, int] | None) -> dict[str, Any]
     options: dict[str, Any] = {
         # The output goes to us alone; what the engine kept of it could fill its disk.
         "log_config": LogConfig(type="none"),
-        "init": not place.image.has_init or settings.entrypoint is not None,
+        "init": place.gets_init,
         # Secrets, and our images, are for the group 0.
         "group_add": ["0"],
         "mounts": [
@@ -249,6 +269,8 @@ def too_long(options: Mapping[str, Any]) -> str | None:
 
 def command_of(attempt: Attempt) -> str:
     """What the shell of the image is given to run."""
+    if attempt.listen is not None:
+        return _LINGERS.format(command=attempt.command)
     if attempt.stop.leader_only:
         return attempt.command
     return _ENDS_AFTER_ITS_CHILD + attempt.command

@@ -201,9 +201,15 @@ def _unused_variables(plan: PipelinePlan, request: Request) -> Iterator[str]:
 
 
 def find_launchers(
-    tasks: Sequence[TaskPlan], machine: Machine, plugins: Plugins
+    tasks: Sequence[TaskPlan], machine: Machine, plugins: Plugins, tell: Callable[[str], None]
 ) -> Mapping[str, Launcher]:
     """Task -> what runs its attempts, ready to do so; none for tasks that report metrics.
+
+    Args:
+        tasks: those that are selected.
+        machine: where they will run.
+        plugins: the types that are installed.
+        tell: takes what the user should know before the run begins.
 
     Raises:
         RunError: a task cannot run on this machine.
@@ -217,7 +223,28 @@ def find_launchers(
             found.append(f'task "{task.name}" runs on Airflow only: it is of type "{task.type}"')
         elif not isinstance(task.step, ReportMetrics):  # pragma: no cover - the union is closed
             raise TypeError(task.step)
+    types, problems = _launcher_types(by_executor, plugins)
+    found += problems
+    if found:
+        raise RunError("\n".join(found), hint="take other tasks with --task or --from")
+    launchers: dict[str, Launcher] = {}
+    try:
+        for executor, its_tasks in by_executor.items():
+            works = [work_of(task) for task in its_tasks]
+            launcher = types[executor].prepare(works, machine, tell)
+            launchers |= {task.name: launcher for task in its_tasks}
+    except BaseException:
+        close_all(launchers)
+        raise
+    return launchers
+
+
+def _launcher_types(
+    by_executor: Mapping[str, Sequence[TaskPlan]], plugins: Plugins
+) -> tuple[Mapping[str, LauncherType], list[str]]:
+    """Executor type -> what launches its tasks; and why others have none."""
     types: dict[str, LauncherType] = {}
+    found: list[str] = []
     for executor, its_tasks in by_executor.items():
         try:
             types[executor] = cast(LauncherType, plugins.load("liminal.runners", executor))
@@ -228,14 +255,13 @@ def find_launchers(
             ]
         except PluginError as problem:
             found.append(str(problem))
-    if found:
-        raise RunError("\n".join(found), hint="take other tasks with --task or --from")
-    return {
-        task.name: launcher
-        for executor, its_tasks in by_executor.items()
-        for launcher in [types[executor].prepare([*map(work_of, its_tasks)], machine)]
-        for task in its_tasks
-    }
+    return types, found
+
+
+def close_all(launchers: Mapping[str, Launcher]) -> None:
+    """Let all of them go."""
+    for launcher in set(launchers.values()):
+        launcher.close()
 
 
 def work_of(task: TaskPlan) -> Work:
@@ -247,4 +273,5 @@ def work_of(task: TaskPlan) -> Work:
         name=task.name,
         container=task.container,
         settings=task.executor_settings,
+        outputs=bool(task.outputs),
     )

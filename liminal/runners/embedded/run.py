@@ -5,8 +5,10 @@ import contextlib
 import os
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any, TypeVar
 
-from liminal.errors import RunError
+from liminal.errors import Interrupted, RunError
 from liminal.plan.dag import PipelinePlan
 from liminal.plugins import Plugins
 from liminal.runners import Machine
@@ -21,6 +23,7 @@ from liminal.runners.embedded.preparation import (
     check_placeholders,
     check_variables,
     chosen,
+    close_all,
     earlier_outputs,
     find_launchers,
     flat,
@@ -32,6 +35,9 @@ from liminal.runners.embedded.states import RunState, TaskState, run_state
 from liminal.runners.embedded.stopping import Halt, signals
 from liminal.runners.processes import started_at
 from liminal.runners.records import write_record
+from liminal.runners.threads import in_thread
+
+Prepared = TypeVar("Prepared")
 
 
 def run(
@@ -81,8 +87,12 @@ async def _run(
 ) -> RunResult:
     halt = emit.halt = Halt(emit)
     with signals(halt):
-        ready = await _prepare(plan, request, machine, plugins, emit)
-        folder = make_folder(machine.home, plan.app, plan.pipeline, request.now)
+        ready = await _prepare(plan, request, machine, plugins, emit, halt)
+        try:
+            folder = make_folder(machine.home, plan.app, plan.pipeline, request.now)
+        except RunError:
+            close_all(ready.launchers)
+            raise
         scheduler = Scheduler(ready.tasks)
         left: tuple[str, ...] = ()
         try:
@@ -91,8 +101,7 @@ async def _run(
             with _time_limit(plan, halt):
                 await scheduler.drive(context)
         finally:
-            for launcher in set(ready.launchers.values()):
-                launcher.close()
+            close_all(ready.launchers)
             left = await asyncio.to_thread(release, folder)
         result = _result(context, scheduler, left)
         _write_end(folder, result, emit)
@@ -104,7 +113,12 @@ async def _run(
 
 
 async def _prepare(
-    plan: PipelinePlan, request: Request, machine: Machine, plugins: Plugins, emit: _Listener
+    plan: PipelinePlan,
+    request: Request,
+    machine: Machine,
+    plugins: Plugins,
+    emit: _Listener,
+    halt: Halt,
 ) -> Ready:
     """All that can be made sure of before anything runs."""
     tasks = chosen(plan, request)
@@ -117,9 +131,9 @@ async def _prepare(
     check_placeholders(plan, tasks, values, earlier)
     for words in [*await recover(machine, plugins), *told]:
         emit(Notice(message=words))
-    launchers = find_launchers(tasks, machine, plugins)
-    for words in dict.fromkeys(note for one in launchers.values() for note in one.notes):
-        emit(Notice(message=words))
+    launchers = await _or_halt(
+        in_thread(partial(find_launchers, tasks, machine, plugins, _teller(emit))), halt
+    )
     return Ready(
         plan=plan,
         request=request,
@@ -129,6 +143,35 @@ async def _prepare(
         launchers=launchers,
         earlier=earlier,
     )
+
+
+def _teller(emit: Callable[[Event], None]) -> Callable[[str], None]:
+    """Emits each notice once, on the event loop, for who calls from another thread."""
+    loop, told = asyncio.get_running_loop(), set[str]()
+
+    def tell(words: str) -> None:
+        if words not in told:
+            told.add(words)
+            loop.call_soon_threadsafe(emit, Notice(message=words))
+
+    return tell
+
+
+async def _or_halt(preparing: "asyncio.Future[Prepared]", halt: Halt) -> Prepared:
+    """What comes of the preparation.
+
+    Raises:
+        Interrupted: the run was asked to end first; what was going on ends with this process.
+    """
+    halted = asyncio.ensure_future(halt.wait())
+    waited: set[asyncio.Future[Any]] = {preparing, halted}
+    try:
+        await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        halted.cancel()
+    if not preparing.done():
+        raise Interrupted(f"{halt.reason} before the run began")
+    return preparing.result()
 
 
 def _context(

@@ -77,6 +77,10 @@ class Halt:
         finally:
             stops.discard(stop)
 
+    async def wait(self) -> None:
+        """Return once the run is asked to end."""
+        await self._happened.wait()
+
     async def sleep(self, seconds: float) -> None:
         """Return after that time, or once the run is asked to end."""
         with contextlib.suppress(asyncio.TimeoutError):

@@ -26,9 +26,9 @@ NEVER = Condition(left="1", operator=Comparison.EQUAL, right="2")
 class Instant:
     """A launcher as a plug-in may bring one: the command says how many tries fail."""
 
-    notes = ()
-
-    def prepare(self, works: Sequence[Work], machine: Machine) -> "Instant":
+    def prepare(
+        self, works: Sequence[Work], machine: Machine, tell: Callable[[str], None]
+    ) -> "Instant":
         return self
 
     async def recover(self, abandoned: Abandoned, machine: Machine) -> Recovered:

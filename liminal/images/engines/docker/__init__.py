@@ -5,6 +5,7 @@ decides whether there is anything to do; `building` does it.
 """
 
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -17,10 +18,11 @@ from liminal.images.engines.docker.builders import Builder, find_builder
 from liminal.images.engines.docker.client import EngineProblem, connect, explained
 from liminal.images.engines.docker.inputs import Inputs, read_inputs
 from liminal.images.engines.docker.reference import Reference, read_reference
-from liminal.images.engines.docker.store import DockerImage, Store
+from liminal.images.engines.docker.store import DockerImage, Store, digest_of
 from liminal.images.engines.process import Processes
 from liminal.images.events import Report, Skipped
 from liminal.images.recipe import ImagePlan, find_recipe
+from liminal.lock import hold
 from liminal.plugins import Plugins
 
 if TYPE_CHECKING:
@@ -102,6 +104,23 @@ class DockerEngine:
         except EngineProblem as problem:
             raise BuildError(problem.message, hint=problem.hint) from problem
 
+    def prune(self, now: float, *, dry_run: bool) -> tuple[str, ...]:
+        """Removes earlier contents of images, and what interrupted builds left, by our labels.
+
+        Raises:
+            BuildError: the engine does not answer any more.
+        """
+        from liminal.images.engines.docker.pruning import prune
+
+        try:
+            with explained("images could not be removed"), ExitStack() as stack:
+                # Between its build and its naming an image looks like what a killed build left.
+                for lock in sorted(self.home.locks.glob("*.lock")):
+                    stack.enter_context(hold(lock, pause=self.processes.pause))
+                return prune(self.client, now, dry_run=dry_run)
+        except EngineProblem as problem:
+            raise BuildError(problem.message, hint=problem.hint) from problem
+
     def read(self, image: ImagePlan) -> Inputs:
         """What goes into the image now.
 
@@ -121,13 +140,21 @@ class DockerEngine:
 
     def unchanged(self, inputs: Inputs) -> DockerImage | None:
         """The image that was built of the same, now the one that its name stands for, or None."""
-        base = self.store.base_digest(inputs.base, inputs.recipe.name)
+        base = self.base_digest(inputs)
         if base is None:
             return None
         found = self.store.find(self.reference(inputs), inputs.hash(base))
         if found is not None:
             self.store.select(found)
         return found
+
+    def base_digest(self, inputs: Inputs) -> str | None:
+        """What the base images are now; None where the one that we would build on is not there."""
+        if inputs.own_dockerfile is None:
+            return self.store.base_digest(inputs.base, inputs.recipe.name)
+        # BuildKit may use a base that the engine then does not list: it counts as unchanged.
+        found = [self.store.inspect(base) for base in inputs.own_bases]
+        return " ".join(digest_of(one) for one in found if one is not None)
 
     def lock(self, name: str) -> Path:
         """The file that whoever builds an image of that name holds."""

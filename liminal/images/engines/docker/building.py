@@ -131,7 +131,7 @@ class _Making:
         """The digest of the base image, which is pulled where the engine does not have it."""
         inputs, store = self.inputs, self.engine.store
         if inputs.own_dockerfile is not None:
-            return ""
+            return self.engine.base_digest(inputs) or ""
         found = store.inspect(inputs.base)
         if found is None:
             self._begin(f"pulling {inputs.base}")

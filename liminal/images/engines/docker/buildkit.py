@@ -39,6 +39,7 @@ class BuildKitCommand:
                 environ=self._environ(),
                 output=output,
                 holding=(order.lock,),
+                outlives_us=False,
                 stdin=order.tar,
             )
             return iid.read_text().strip()

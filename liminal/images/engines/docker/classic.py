@@ -32,6 +32,7 @@ class ClassicBuilder:
         image = None
         for answer in _unblocked(self._answers(order), processes):
             if "error" in answer:
+                output(str(answer["error"]))
                 raise StepFailed(str(answer["error"]), ())
             for line in str(answer.get("stream", "")).splitlines():
                 output(line)

@@ -110,7 +110,7 @@ def connect(environ: Mapping[str, str]) -> "DockerClient":
 
     address = find_address(environ)
     if address.named_by is None and not _is_socket(address.socket):
-        address = _podman_service(environ) or address
+        address = podman_service(environ) or address
     variables = {**environ, "DOCKER_HOST": address.url}
     try:
         client = docker.from_env(
@@ -239,7 +239,7 @@ def _is_socket(path: Path | None) -> bool:
         return False
 
 
-def _podman_service(environ: Mapping[str, str]) -> Address | None:
+def podman_service(environ: Mapping[str, str]) -> Address | None:
     """The address of a service of Podman that we start; None where there is no Podman."""
     import subprocess
 

@@ -9,7 +9,9 @@ from liminal.images.engines.process import StepFailed
 _STAYS = "and build again; what was built before stays in place"
 
 _NO_SPACE = re.compile(r"no space left on device|disk quota exceeded", re.IGNORECASE)
-_NO_SHELL = re.compile(r"/bin/sh\"?: (?:stat /bin/sh: )?no such file", re.IGNORECASE)
+_NO_SHELL = re.compile(
+    r"/bin/sh\"?: (?:stat /bin/sh: )?no such file|unable to find user 0", re.IGNORECASE
+)
 _NO_PYTHON = re.compile(r"python3: (?:not found|No such file)")
 _NO_PIP = re.compile(r"No module named '?(?:pip|venv|ensurepip)|ensurepip is not\s+available")
 _COMPILER = r"(?:\S*-)?(?:gcc|g\+\+|cc|clang|gfortran|cmake|cargo|rustc|make)"
@@ -18,6 +20,8 @@ _NO_COMPILER = re.compile(
     rf"No such file or directory: ['\"]{_COMPILER}['\"]|\b{_COMPILER}: not found|"
     r"Unknown compiler\(s\)|No CMAKE_C\w*_COMPILER could be found"
 )
+
+_NO_TOOLS = re.compile(r"No matching distribution found for (?:dumb-init|uv)\b")
 
 _BY_STEP = {
     "installing the requirements": f"correct the requirements {_STAYS}",
@@ -61,6 +65,11 @@ def _hint(base: str, title: str, text: str) -> str:
             _NO_COMPILER,
             "a package has no wheel for this Python and must be compiled; add "
             '"build_packages: [build-essential]" to the image',
+        ),
+        (
+            _NO_TOOLS,
+            "every image is made with uv and has dumb-init as its init: the package index, or the "
+            "folder, that pip_conf names must have both",
         ),
     ):
         if pattern.search(text):

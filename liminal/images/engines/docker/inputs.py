@@ -4,7 +4,7 @@ import hashlib
 import os
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from liminal.errors import BuildError
@@ -23,6 +23,7 @@ _FORMAT = 1
 LOCKED = "liminal/locked.txt"
 """In the folder ``install``: what uv.lock says, as a requirement file."""
 
+_FROM = re.compile(r"^\s*FROM\s+(?:--\S+\s+)*(\S+)", re.IGNORECASE | re.MULTILINE)
 _LOCKED_FOLDER = re.compile(r'(?:directory|editable|path) = "([^"]+)"')
 
 
@@ -34,7 +35,9 @@ class Inputs:
         context: the user's source.
         install: the folder that the requirements are installed from; a uv.lock is still missing.
         settings: what the user's environment tells installers.
+        base: the image that it begins with; "" where a Dockerfile of the user's says so.
         own_dockerfile: the path of the user's Dockerfile in `context`, or None.
+        own_bases: the images that it begins with.
     """
 
     app: str
@@ -46,6 +49,7 @@ class Inputs:
     installation: Installation
     settings: InstallerSettings
     own_dockerfile: str | None = None
+    own_bases: tuple[str, ...] = ()
 
     def text(self, *, buildkit: bool) -> str:
         """The Dockerfile that we make; "" where the user has one."""
@@ -109,14 +113,25 @@ def read_inputs(app: str, recipe: Recipe, environ: Mapping[str, str], home: Home
     return Inputs(
         app=app,
         recipe=recipe,
-        base=recipe.base_image or f"python:{recipe.python_version or DEFAULT_VERSION}-slim",
+        base="" if own else _base(recipe),
         context=context,
         additions=tuple(read_context(recipe.name, one.folder) for one in recipe.additions),
         install=install,
         installation=_installation(recipe, settings),
         settings=settings,
         own_dockerfile=own,
+        own_bases=() if recipe.dockerfile is None else _bases(recipe.dockerfile),
     )
+
+
+def _base(recipe: Recipe) -> str:
+    return recipe.base_image or f"python:{recipe.python_version or DEFAULT_VERSION}-slim"
+
+
+def _bases(path: Path) -> tuple[str, ...]:
+    """The images that the Dockerfile names, as far as they are known before it is built."""
+    found = _FROM.findall(path.read_text("utf-8", "replace"))
+    return tuple(dict.fromkeys(name for name in found if "$" not in name and name != "scratch"))
 
 
 def _checked_dockerfile(recipe: Recipe, path: Path, context: Context) -> str:
@@ -157,7 +172,8 @@ def _place(recipe: Recipe, file: Path) -> str:
     if file.is_relative_to(recipe.source):
         return file.relative_to(recipe.source).as_posix()
     if file in recipe.requirements.files:  # an image type's own
-        return f"liminal/{file.parent.name}.txt"
+        name = file.parent.name if file.name == "requirements.txt" else file.stem
+        return f"liminal/{name}.txt"
     raise BuildError(
         f'image "{recipe.name}": "{file}" is outside its source, where an image cannot see it',
         hint="copy it into the source, or build without Docker: --engine local",
@@ -167,7 +183,8 @@ def _place(recipe: Recipe, file: Path) -> str:
 def _install(recipe: Recipe) -> Iterator[Piece]:
     """The folder to install from: what is needed and no more, so that no other change counts."""
     needed = recipe.requirements
-    files = {LISTER: DEPENDENCIES_SCRIPT.encode()}
+    listed = needed.lock is None and needed.files[0].suffix == ".toml"
+    files = {LISTER: DEPENDENCIES_SCRIPT.encode()} if listed else {}
     for file in (*needed.files, *needed.included):
         place = _place(recipe, file)
         plain = file.suffix == ".toml"
@@ -180,12 +197,7 @@ def _install(recipe: Recipe) -> Iterator[Piece]:
         else:
             files[place] = package.read_bytes()
     for piece in (*written(files), *folders):
-        yield Piece(
-            path=f"install/{piece.path}".removesuffix("/."),
-            entry=piece.entry,
-            folder=piece.folder,
-            content=piece.content,
-        )
+        yield replace(piece, path=f"install/{piece.path}")
 
 
 def _portable(file: Path) -> bytes:
@@ -202,13 +214,7 @@ def _package_context(recipe: Recipe, package: Path) -> Context:
         for entry in found.entries
         if entry.path.split("/", 1)[0] not in ("build", "dist") and ".egg-info" not in entry.path
     )
-    return Context(
-        folder=found.folder,
-        entries=kept,
-        digest=found.digest,
-        special=found.special,
-        secrets=found.secrets,
-    )
+    return replace(found, entries=kept)
 
 
 def _locked_packages(recipe: Recipe) -> Iterator[Path]:

@@ -41,6 +41,7 @@ class PodmanCommand:
                 environ=self.environ,
                 output=output,
                 holding=(order.lock,),
+                outlives_us=False,
             )
             return iid.read_text().strip()
 

@@ -21,6 +21,16 @@ _BUILDKIT = re.compile(r"#(?P<vertex>\d+) (?P<text>.*)")
 _VERTEX = re.compile(r"\[(?:[^\]]* )?\d+/\d+\] (?P<instruction>.*)")
 _CLASSIC = re.compile(r"(?:\[\d+/\d+\] )?(?:Step|STEP) \d+/\d+ ?: (?P<instruction>.*)")
 _CACHED = re.compile(r" ?-+> Using cache.*")
+_REPEATED = re.compile(
+    r"^(?:ERROR: )?(?:executor failed running \[.*\]|process \".*\" did not \w+ \w+): "
+)
+_RETURNED = re.compile(r"The command '.*' returned a non-zero code: \d+", re.DOTALL)
+_NOISE = re.compile(r"-*|\s*> \[.*|\s*\d+ \|.*|\S*Dockerfile:\d+|#\d+ .*|sha256:\S*")
+"""What builders write around an error: the instruction again, and a piece of the file."""
+
+_ASIDE = ("sha256:", " ---> ", "--> ", "Removing intermediate container ", "COMMIT ")
+"""What they write between the lines of a step."""
+
 _EXIT = re.compile(r"exit code: (\d+)|non-zero code: (\d+)|exit status (\d+)|exited with (\d+)")
 
 
@@ -71,7 +81,9 @@ class Progress:
         if (code := _EXIT.search(line)) is not None:
             self._status = int(next(group for group in code.groups() if group))
         buildkit = _BUILDKIT.fullmatch(line)
-        if buildkit is not None:
+        if _RETURNED.match(line):
+            self._complain(line)
+        elif buildkit is not None:
             self._read_buildkit(buildkit["vertex"], buildkit["text"])
         elif (classic := _CLASSIC.fullmatch(line)) is not None:
             self._current = classic["instruction"]
@@ -81,7 +93,7 @@ class Progress:
         elif self._current:
             self._write(self._current, line)
         else:
-            self._builder.append(line)
+            self._complain(line)
 
     def end(self) -> None:
         """No more lines come."""
@@ -102,9 +114,17 @@ class Progress:
             self._forget(vertex)
         elif text.startswith("ERROR"):
             self._failed = vertex
-            self._builder.append(text)
+            self._complain(text)
+        elif vertex == self._failed:
+            return  # the end of its output, once more
         elif vertex in self._steps and (written := re.match(r"\d+\.\d+ (.*)", text)):
             self._write(vertex, written[1])
+
+    def _complain(self, line: str) -> None:
+        """Keeps what the builder itself says is wrong, once."""
+        words = _REPEATED.sub("", line.strip())
+        if not _NOISE.fullmatch(words) and words not in self._builder:
+            self._builder.append(words)
 
     def _begin(self, key: str, instruction: str) -> None:
         if not _INSTRUCTION.match(instruction):
@@ -121,7 +141,7 @@ class Progress:
 
     def _write(self, key: str, line: str) -> None:
         step = self._steps.get(key)
-        if step is None or line.startswith(("sha256:", " ---> ", "--> ")):
+        if step is None or line.startswith(_ASIDE) or (key in self._held and not line):
             return
         self._tell(key)
         step.last.append(line)

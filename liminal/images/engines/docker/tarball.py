@@ -31,6 +31,16 @@ class Piece:
     content: bytes = b""
     shared: bool = False
 
+    @property
+    def mode(self) -> int:
+        """Its permissions: only the executable bit is the user's, as Git keeps it."""
+        if self.entry is not None and self.entry.kind == "link":
+            return 0o777
+        executable = self.entry is not None and (
+            self.entry.executable or self.entry.kind == "folder"
+        )
+        return (0o755 if executable else 0o644) | (0o020 if self.shared else 0)
+
 
 def pieces_of(context: Context, below: str, *, shared: bool = False) -> Iterator[Piece]:
     """What goes into a folder of the context, with that folder itself; "" is the top."""
@@ -81,9 +91,7 @@ def write_tar(pieces: Iterable[Piece], file: BinaryIO) -> None:
 
 def _add(tar: tarfile.TarFile, piece: Piece) -> None:
     entry, info = piece.entry, tarfile.TarInfo(piece.path)
-    info.mtime = EPOCH
-    executable = entry is not None and (entry.executable or entry.kind == "folder")
-    info.mode = (0o755 if executable else 0o644) | (0o020 if piece.shared else 0)
+    info.mtime, info.mode = EPOCH, piece.mode
     if entry is None:
         info.size = len(piece.content)
         tar.addfile(info, io.BytesIO(piece.content))
@@ -93,7 +101,7 @@ def _add(tar: tarfile.TarFile, piece: Piece) -> None:
             info.type = tarfile.DIRTYPE
             tar.addfile(info)
         case "link":
-            info.type, info.linkname, info.mode = tarfile.SYMTYPE, entry.target, 0o777
+            info.type, info.linkname = tarfile.SYMTYPE, entry.target
             tar.addfile(info)
         case "file":
             _add_file(tar, info, piece.folder or Path(), entry)

@@ -124,6 +124,19 @@ class LocalEngine:
             hint="push with --engine docker",
         )
 
+    def prune(self, now: float, *, dry_run: bool) -> tuple[str, ...]:
+        """Removes earlier contents of images, and the environments that no image has any more.
+
+        Raises:
+            BuildError: something could not be removed.
+        """
+        from liminal.images.engines.local.pruning import prune
+
+        try:
+            return prune(self.store, self.environments, now, dry_run=dry_run)
+        except OSError as error:
+            raise BuildError(f'"{error.filename}" cannot be removed: {error.strerror}') from error
+
     def cancel(self) -> None:
         """Ends the builds that run in other threads, and the processes they started."""
         self.processes.cancel()

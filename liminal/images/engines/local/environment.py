@@ -11,12 +11,13 @@ and a record beside it, written last, says that it is complete::
 import hashlib
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from liminal.files import make_private_folder, remove_tree, write_atomic
 from liminal.images.context import hash_file, read_context
+from liminal.images.engines import KEPT_SECONDS
 from liminal.images.engines.local.interpreter import Interpreter
 from liminal.images.recipe import Recipe
 from liminal.lock import Holder, hold
@@ -92,6 +93,33 @@ class Environments:
                 remove_tree(path)
                 raise
             return path
+
+    def unused(self, used: Container[str], now: float) -> tuple[str, ...]:
+        """The keys of the environments that no image has, and that are not new.
+
+        Args:
+            used: names of the folders of those that images have.
+            now: seconds since the epoch.
+        """
+        found = []
+        for record in sorted(self.folder.glob("*.json")):
+            path = self.find(record.stem)
+            old = now - record.stat().st_mtime > KEPT_SECONDS
+            if path is not None and path.name not in used and old:
+                found.append(record.stem)
+        return tuple(found)
+
+    def remove(self, key: str) -> None:
+        """Removes the environment, and those of the same key that were made before it.
+
+        Raises:
+            OSError: some of it could not be removed.
+        """
+        with hold(self.folder / f"{key}.lock"):
+            # The record first: what it does not name is not there.
+            self._record(key).unlink(missing_ok=True)
+            for path in (self.folder / key, *self.folder.glob(f"{key}.[0-9]*")):
+                remove_tree(path)
 
     def _record(self, key: str) -> Path:
         return self.folder / f"{key}.json"

@@ -18,17 +18,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from liminal.files import remove_tree, write_atomic
+from liminal.images.engines import KEPT, KEPT_SECONDS
 
 FORMAT = 1
 
 UNFINISHED = ".making-"
 """What the folders begin with that a build has not finished, or not finished removing."""
-
-KEPT = 5
-"""So many images of a name stay, the current one among them,"""
-
-KEPT_SECONDS = 24 * 60 * 60
-"""and those that are younger."""
 
 _HASH = re.compile(r"[0-9a-f]{24}")
 
@@ -106,26 +101,48 @@ class Store:
         write_atomic(self.of(name) / "current.json", json.dumps(record, indent=1).encode())
         os.utime(self.of(name) / hash)  # when it was last chosen, for `prune`
 
-    def prune(self, name: str, now: float) -> None:
-        """Removes what the name stood for earlier; whoever calls holds the image's lock.
+    def names(self) -> tuple[str, ...]:
+        """The names under which something was built, sorted."""
+        records = (_read(path) for path in sorted(self.folder.glob("*/current.json")))
+        return tuple(
+            sorted(str(record["name"]) for record in records if record and "name" in record)
+        )
 
-        Nobody writes down who uses an image, so that the last ones stay, and all of the last day.
+    def unused(self, name: str, now: float) -> tuple[Path, ...]:
+        """The folders of what the name stood for earlier, and nobody should need any more.
 
         Args:
             name: the image's.
             now: seconds since the epoch.
+        """
+        folders = [path for path in self.of(name).iterdir() if _HASH.fullmatch(path.name)]
+        by_age = sorted((path.stat().st_mtime, path) for path in folders)
+        return tuple(
+            path
+            for chosen, path in by_age[:-KEPT]
+            if now - chosen > KEPT_SECONDS and path.name != self.current(name)
+        )
+
+    def prune(self, name: str, now: float) -> None:
+        """Removes what is `unused`; whoever calls holds the image's lock.
 
         Raises:
             OSError: one of them could not be removed.
         """
-        folders = [path for path in self.of(name).iterdir() if _HASH.fullmatch(path.name)]
-        by_age = sorted((path.stat().st_mtime, path) for path in folders)
-        for chosen, path in by_age[:-KEPT]:
-            if now - chosen > KEPT_SECONDS and path.name != self.current(name):
-                # Away with the name first: half an image must not be found under it.
-                unfinished = path.with_name(f"{UNFINISHED}{path.name}")
-                path.rename(unfinished)
-                remove_tree(unfinished)
+        for path in self.unused(name, now):
+            # Away with the name first: half an image must not be found under it.
+            unfinished = path.with_name(f"{UNFINISHED}{path.name}")
+            path.rename(unfinished)
+            remove_tree(unfinished)
+
+    def used_environments(self) -> frozenset[str]:
+        """The names of the environments that images here have."""
+        records = (_read(path) for path in self.folder.glob("*/*/image.json"))
+        return frozenset(
+            Path(str(record["environment"])).name
+            for record in records
+            if record and "environment" in record
+        )
 
 
 def _read(path: Path) -> dict[str, object] | None:

@@ -15,6 +15,7 @@ import pytest
 import uv
 
 from liminal.errors import BuildError
+from liminal.files import remove_tree
 from liminal.images.events import Finished, Note, Output, Skipped, Started, Warning
 
 
@@ -369,3 +370,29 @@ def test_images_of_the_last_day_stay(project: Any, own: Any) -> None:
         project.write("main.py", f"print({number})\n")
         folder = own.build(project.plan()).source.parents[1]
     assert sum(path.is_dir() for path in folder.iterdir()) == 7
+
+
+def test_prune_removes_environments_that_no_image_has(project: Any, own: Any) -> None:
+    project.write("requirements.txt", "# one\n")
+    own.build(project.plan())
+    (used,) = own.environments()
+    project.write("requirements.txt", "# two\n")
+    own.build(project.plan("other"))
+    (other,) = set(own.environments()) - {used}
+    day = 25 * 60 * 60
+    for record in (own.home / "environments").glob("*.json"):
+        os.utime(record, (time.time() - day, time.time() - day))
+    remove_tree(own.engine.store.of("other"))
+    assert own.engine.prune(time.time(), dry_run=True) == (f"environment {other}",)
+    assert set(own.environments()) == {used, other}
+    assert own.engine.prune(time.time(), dry_run=False) == (f"environment {other}",)
+    assert own.environments() == [used]
+    project.write("requirements.txt", "# one\n")
+    assert not own.build(project.plan()).rebuilt
+    assert own.engine.prune(time.time(), dry_run=False) == ()
+
+
+def test_prune_leaves_what_is_new(project: Any, own: Any) -> None:
+    own.build(project.plan())
+    remove_tree(own.engine.store.of("tiny"))
+    assert own.engine.prune(time.time(), dry_run=False) == ()

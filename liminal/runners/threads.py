@@ -13,7 +13,7 @@ def in_thread(work: Callable[[], Result]) -> "asyncio.Future[Result]":
     """What comes of the work, which begins at once.
 
     Not `asyncio.to_thread`: its few threads would all wait for containers, and none would be left
-    to end one. And a thread that waits for an engine that hangs must not keep this process alive.
+    to end one. And a thread that waits for what hangs must not keep this process alive.
     """
     loop = asyncio.get_running_loop()
     future: asyncio.Future[Result] = loop.create_future()
@@ -34,5 +34,5 @@ def in_thread(work: Callable[[], Result]) -> "asyncio.Future[Result]":
         with contextlib.suppress(RuntimeError):  # the event loop is closed
             loop.call_soon_threadsafe(end, result, problem)
 
-    threading.Thread(target=run, name="liminal-docker", daemon=True).start()
+    threading.Thread(target=run, name="liminal-work", daemon=True).start()
     return future

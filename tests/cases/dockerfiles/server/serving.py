@@ -1,0 +1,1 @@
+def predict(body): return body
