@@ -478,8 +478,8 @@ def deploy(
     compilation = _compiled(_path(path, path_option), here)
     _warn(compilation)
     chosen = _chosen_engine(engine, here)
-    # What deployed tasks run an image by goes into `references`, once deploying builds images.
-    releases = commands.releases(compilation, here.plugins, chosen, references={})
+    references = commands.references_of(compilation.required_apps(), chosen, here, _say)
+    releases = commands.releases(compilation, here.plugins, chosen, references)
     folder = _dags(dags, here)
     changes = install.deploy(
         folder, releases, clean=clean, dry_run=dry_run, waiting=_tell_waiting(folder)

@@ -1,15 +1,13 @@
 """What the commands do between their options and their reports."""
 
 import os
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import TypeVar, cast
+from typing import TYPE_CHECKING, TypeVar, cast
 
-from liminal.compiler import Compilation
-from liminal.deploy.release import Release, release
-from liminal.errors import UsageError
+from liminal.errors import BuildError, UsageError
 from liminal.home import Home
 from liminal.images.build import Result, build_all
 from liminal.images.engines import BuiltImage, Engine, EngineType
@@ -19,10 +17,12 @@ from liminal.plan.dag import PipelinePlan, TaskPlan, pipeline_plan
 from liminal.plan.images import ImagePlan, image_plans
 from liminal.plan.services import ServicePlan, service_plans
 from liminal.plugins import PluginError, Plugins, UnknownType
-from liminal.report.graph import graph
-from liminal.report.graph_mermaid import as_mermaid
-from liminal.runners import Machine
 from liminal.suggest import nearest
+
+if TYPE_CHECKING:
+    from liminal.compiler import Compilation
+    from liminal.deploy.release import Release
+    from liminal.runners import Machine
 
 Named = TypeVar("Named")
 
@@ -40,13 +40,15 @@ class Here:
     user_home: Path
     plugins: Plugins
 
-    def machine(self, images: Mapping[str, Mapping[str, BuiltImage]], engine: str) -> Machine:
+    def machine(self, images: Mapping[str, Mapping[str, BuiltImage]], engine: str) -> "Machine":
         """What a runner needs to know of it.
 
         Args:
             images: engine -> name -> image.
             engine: the one for tasks that have no executor.
         """
+        from liminal.runners import Machine  # with asyncio, which a build has no use for
+
         return Machine(
             home=self.home,
             images=images,
@@ -214,22 +216,60 @@ def images_by_engine(
     return {name: frozenset(images) for name, images in wanted.items()}
 
 
+def references_of(
+    apps: Iterable[App], engine: str, here: Here, tell: Callable[[str], None]
+) -> dict[str, str]:
+    """Name of an image -> what a container of just this content is started by.
+
+    Args:
+        apps: the applications to be deployed.
+        engine: the one that tasks without an executor run on; only containers have references.
+        here: this machine, on which the images were built.
+        tell: takes what the user should know.
+    """
+    plans = all_images(apps)
+    if engine != "docker" or not plans:
+        return {}
+    found = {}
+    try:
+        opened = open_engine(engine, here)
+        for plan in plans:
+            built = opened.find(plan)
+            if built is not None and built.reference is not None:
+                found[plan.image.name] = built.reference
+            else:
+                tell(
+                    f'image "{plan.image.name}" is not built as it is now: deployed tasks run '
+                    'whatever its name stands for; "liminal build" first pins them to this content'
+                )
+    except BuildError as problem:
+        tell(f"images are deployed by their names: {problem.message}")
+    return found
+
+
 def releases(
-    compilation: Compilation, plugins: Plugins, engine: str, references: Mapping[str, str]
-) -> tuple[Release, ...]:
+    compilation: "Compilation", plugins: Plugins, engine: str, references: Mapping[str, str]
+) -> "tuple[Release, ...]":
     """What is to be deployed of the applications, by name.
 
     Args:
         compilation: of the project.
         plugins: the types that are installed.
         engine: the one that tasks without an executor run on.
-        references: name of an image -> what deployed tasks run it by. An image that is not among
-            them is run by its name, so that a task gets what was last built of it.
+        references: name of an image -> what the docker executor runs it by. An image that is not
+            among them is run by its name, so that a task gets what was last built of it.
 
     Raises:
         ConfigurationError: there are errors among the findings; nothing may change then.
+        UsageError: a task's executor has no operator for Airflow.
     """
+    # With the report and the serial form, which no other command needs.
+    from liminal.deploy.release import release
+    from liminal.report.graph import graph
+    from liminal.report.graph_mermaid import as_mermaid
+
     apps = compilation.required_apps()
+    _check_operators(apps, plugins)
     documents = [one.root for one in compilation.documents if one.root is not None]
     resolved = {layer.string("name"): layer for layer in compilation.resolved}
     return tuple(
@@ -239,11 +279,30 @@ def releases(
             resolved[app.name],
             plugins,
             engine,
-            lambda name: references.get(name, name),
+            lambda executor, name: references.get(name, name) if executor == "docker" else name,
             lambda plan: as_mermaid(graph(plan)),
         )
         for app in apps
     )
+
+
+def _check_operators(apps: Iterable[App], plugins: Plugins) -> None:
+    """Refuses what would only be an import error in Airflow."""
+    found = []
+    for app in apps:
+        types = {executor.name: executor.type for executor in app.executors}
+        for pipeline in app.pipelines:
+            for task in pipeline.tasks:
+                kind = types.get(task.executor or "")
+                if kind is None or not plugins.task(task.type).container:
+                    continue
+                if getattr(plugins.executor(kind), "operator", None) is None:
+                    found.append(
+                        f'{task.origin}: task "{task.name}" cannot be deployed: its executor '
+                        f'"{task.executor}" is of type "{kind}", which has no operator yet'
+                    )
+    if found:
+        raise UsageError("\n".join(found), hint="take an executor of type local or docker")
 
 
 def parse_variables(pairs: Iterable[str]) -> dict[str, str]:

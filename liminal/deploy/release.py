@@ -52,7 +52,7 @@ def release(
     resolved: Map,
     plugins: Plugins,
     engine: str,
-    reference: Callable[[str], str],
+    reference: Callable[[str, str], str],
     picture: Callable[[PipelinePlan], str],
 ) -> Release:
     """The release of the application.
@@ -63,7 +63,7 @@ def release(
         resolved: the application with its parents, defaults and variables in place.
         plugins: the types that are installed.
         engine: the one that tasks without an executor run on.
-        reference: name of an image -> what the tasks are to run it by.
+        reference: type of an executor and name of an image -> what its tasks run the image by.
         picture: the graph of a pipeline, in Mermaid's words.
     """
     written = _by_name(_layer(documents, app.name), "pipelines", "pipeline")
@@ -130,7 +130,7 @@ def _operators(plan: PipelinePlan, plugins: Plugins) -> Mapping[str, str]:
 
 
 def _deployed(
-    app: App, plan: PipelinePlan, engine: str, reference: Callable[[str], str]
+    app: App, plan: PipelinePlan, engine: str, reference: Callable[[str, str], str]
 ) -> PipelinePlan:
     """The plan as another machine can use it."""
     backends = (replace(backend, origin=_relative(app, backend.origin)) for backend in plan.metrics)
@@ -138,12 +138,13 @@ def _deployed(
     return replace(plan, metrics=tuple(backends), tasks=tuple(tasks))
 
 
-def _placed(task: TaskPlan, engine: str, reference: Callable[[str], str]) -> TaskPlan:
+def _placed(task: TaskPlan, engine: str, reference: Callable[[str, str], str]) -> TaskPlan:
     """The task with an executor, and its image by what it is to be run by."""
     if task.container is None:
         return task
-    container = replace(task.container, image=reference(task.container.image))
-    return replace(task, container=container, executor=task.executor or engine)
+    executor = task.executor or engine
+    container = replace(task.container, image=reference(executor, task.container.image))
+    return replace(task, container=container, executor=executor)
 
 
 def _relative(app: App, origin: Origin) -> Origin:

@@ -48,6 +48,7 @@ class Recipe:
         build_secrets: id -> file, absolute.
         serves: what the image serves where nobody says otherwise: a service.json. Its functions
             must be there.
+        named_user: what runs in it must have a name, whoever it is: Java's Hadoop ends without one.
         no_cache: make everything again, the installed packages too.
         dockerfile: the user's own, absolute; whatever it says replaces the rest.
     """
@@ -66,6 +67,7 @@ class Recipe:
     ca_bundle: Path | None = None
     build_secrets: Mapping[str, Path] = field(default_factory=dict)
     serves: str | None = None
+    named_user: bool = False
     no_cache: bool = False
     dockerfile: Path | None = None
 

@@ -31,10 +31,11 @@ class Spark:
         Raises:
             BuildError: a file or folder that the image names is missing or out of bounds.
         """
-        recipe = read_recipe(image, folder)
+        recipe = replace(read_recipe(image, folder), named_user=True)
         if not _names_pyspark(recipe.requirements):
             added = Path(__file__).with_name("spark.txt")
-            recipe = read_recipe(image, folder, requirements=(added,))
+            needed = read_recipe(image, folder, requirements=(added,)).requirements
+            recipe = replace(recipe, requirements=needed)
         has_java = any("jre" in name or "jdk" in name for name in recipe.system_packages)
         if has_java or recipe.base_image is not None:
             return recipe

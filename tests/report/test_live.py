@@ -1,95 +1,67 @@
-"""A build in a terminal: what is drawn, drawn over, and what stays."""
+"""A build in a terminal: a line for each image at work, which is drawn again."""
 
 from __future__ import annotations
 
 import re
 
-from liminal.images.events import Finished, Note, Output, Skipped, Started, Step
+from liminal.images.events import BuildEvent, Finished, Note, Output, Started, Step
 from liminal.report.live import LiveBuild
 
 
-class Terminal:
-    """As much of one as the display uses: lines, and going up to draw over them."""
-
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-        self.now = 0.0
-
-    def write(self, text: str) -> None:
-        up = re.match(r"\x1b\[(\d+)F\x1b\[J", text)
-        if up:
-            del self.lines[len(self.lines) - int(up[1]) :]
+def screen(written: list[str]) -> list[str]:
+    """What a terminal shows after that: lines, with those erased that the cursor went up over."""
+    lines: list[str] = []
+    for text in written:
+        if up := re.match(r"\x1b\[(\d+)F\x1b\[J", text):
+            del lines[-int(up[1]) :]
             text = text[up.end() :]
-        assert "\x1b" not in text
-        assert text == "" or text.endswith("\n")
-        self.lines += text.split("\n")[:-1]
+        lines += text.splitlines()
+    return lines
 
 
-def display(terminal: Terminal, columns: int = 80, ascii_only: bool = True) -> LiveBuild:
-    return LiveBuild(
-        write=terminal.write,
-        clock=lambda: terminal.now,
+def shown(*events: BuildEvent, columns: int = 60, ended: bool = False) -> list[str]:
+    written: list[str] = []
+    live = LiveBuild(
+        write=written.append,
+        clock=lambda: 7.0,
         columns=lambda: columns,
         colour=False,
-        ascii_only=ascii_only,
+        ascii_only=True,
     )
+    with live:
+        for event in events:
+            live.tell(event)
+        if not ended:
+            return screen(written)
+    return screen(written)
 
 
-def test_each_image_at_work_has_a_line_that_is_drawn_over() -> None:
-    terminal = Terminal()
-    live = display(terminal)
-    live.tell(Started(image="one"))
-    live.tell(Started(image="longer"))
-    live.tell(Step(image="one", name="installing the requirements", number=5, total=8))
-    terminal.now = 12.4
-    live.tell(Output(image="one", line=" + six==1.17.0 "))
-    assert terminal.lines == [
-        "one    ########--------   12 s  installing the requirements: + six==1.17.0",
-        "longer ----------------   12 s  building",
+def test_a_bar_for_each_image_at_work_with_its_step_and_last_line() -> None:
+    lines = shown(
+        Started(image="a"),
+        Started(image="longer"),
+        Step(image="a", name="installing", number=5, total=8),
+        Output(image="a", line="  Downloading\x1b[2J six"),
+    )
+    assert lines == [
+        "a      ########--------    0 s  installing: Downloading six",
+        "longer ----------------    0 s  building",
     ]
 
 
-def test_what_ended_and_what_should_be_read_stays_above() -> None:
-    terminal = Terminal()
-    live = display(terminal)
-    live.tell(Started(image="one"))
-    live.tell(Started(image="two"))
-    live.tell(Note(image="one", message="mind this"))
-    live.tell(Finished(image="one", seconds=3.21))
-    live.tell(Skipped(image="three", reason="nothing changed"))
-    assert terminal.lines == [
-        "one | note: mind this",
-        "one | built in 3.2 s",
-        "three | up to date: nothing changed",
-        "two ----------------    0 s  building",
-    ]
+def test_a_line_is_never_wider_than_the_terminal() -> None:
+    lines = shown(Started(image="a"), Output(image="a", line="x" * 200), columns=40)
+    assert [len(line) for line in lines] == [39]
 
 
-def test_nothing_is_left_of_the_bars_when_it_ends() -> None:
-    terminal = Terminal()
-    with display(terminal) as live:
-        live.tell(Started(image="one"))
-    assert terminal.lines == []
-
-
-def test_a_line_never_wraps_and_never_obeys_what_a_step_writes() -> None:
-    terminal = Terminal()
-    live = display(terminal, columns=40)
-    live.tell(Started(image="one"))
-    live.tell(Output(image="one", line="\x1b[2J" + "x" * 500))
-    assert [len(line) for line in terminal.lines] == [39]
-
-
-def test_time_goes_on_without_events() -> None:
-    terminal = Terminal()
-    with display(terminal) as live:
-        live.tell(Started(image="one"))
-        terminal.now = 65
-        for _ in range(200):
-            if any("65 s" in line for line in terminal.lines):
-                break
-            import time
-
-            time.sleep(0.05)
-        else:
-            raise AssertionError(terminal.lines)
+def test_what_stays_is_above_the_bars_and_in_the_end_alone() -> None:
+    events = (
+        Started(image="a"),
+        Started(image="b"),
+        Note(image="a", message="remember"),
+        Finished(image="a", seconds=2),
+    )
+    *kept, bar = shown(*events)
+    assert ["remember" in kept[0], "a" in kept[1], len(kept)] == [True, True, 2]
+    assert bar.startswith("b ---")
+    assert shown(*events, ended=True) == kept

@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 
 import docker
 import docker_parts
@@ -25,7 +26,10 @@ from runner_plans import Bench, plan, task
 
 from liminal.errors import RunError
 from liminal.model import Resources
-from liminal.runners import Machine
+from liminal.runners import Abandoned, Machine
+from liminal.runners.docker.leftovers import remove_abandoned
+from liminal.runners.docker.life import Life, Made
+from liminal.runners.docker.stream import read
 from liminal.runners.embedded.events import Event, Notice, RunResult, TaskOutput
 from liminal.runners.embedded.preparation import Request
 from liminal.runners.embedded.run import run
@@ -126,14 +130,67 @@ def test_ctrl_c_ends_what_is_prepared(
             text=True,
             env={**os.environ, "DOCKER_HOST": f"tcp://127.0.0.1:{deaf.getsockname()[1]}"},
         )
-        deaf.accept()
+        silent, _ = deaf.accept()  # held: who lets go of it closes the connection
         began = time.monotonic()
         process.send_signal(signal.SIGINT)
         said, _ = process.communicate(timeout=PATIENCE_SECONDS)
         assert time.monotonic() - began < 2
+        silent.close()
     assert process.returncode == 130
     assert "MESSAGE interrupted by Ctrl-C before the run began" in said
     assert not (tmp_path / "home" / "runs").exists()
+
+
+def test_a_kill_that_comes_before_the_start_is_not_lost(
+    bench: Bench, reference: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = {
+        "image": reference,
+        "name": f"liminal-killed-{os.getpid()}",
+        "command": ["sleep", "60"],
+        "labels": {"liminal.home": str(bench.machine.home.path)},
+    }
+    made = Made(options=options, host={}, files={}, memory=None, image="img", address="")
+    with docker_parts.client() as engine:
+        life = Life(engine.api, made, lambda data: None)
+        start = engine.api.start
+
+        def late(name: str) -> None:
+            life.kill(signal.SIGKILL)
+            start(name)
+
+        monkeypatch.setattr(engine.api, "start", late)
+        began = time.monotonic()
+        assert life.live().status == 137
+    assert time.monotonic() - began < PATIENCE_SECONDS
+
+
+def test_recovery_removes_a_container_that_has_lost_its_name(
+    bench: Bench, reference: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As one has that its engine is removing."""
+    run_folder = bench.machine.home.path / "runs" / "app" / "pipe" / "one"
+    labels = {
+        "liminal.home": str(bench.machine.home.path),
+        "liminal.pipeline": "pipe",
+        "liminal.run": "one",
+    }
+    listed = docker.APIClient.containers
+    monkeypatch.setattr(
+        docker.APIClient,
+        "containers",
+        lambda *given, **named: [{**one, "Names": None} for one in listed(*given, **named)],
+    )
+    with docker_parts.client() as engine:
+        made = engine.api.create_container(reference, ["true"], labels=labels)
+    found = remove_abandoned(Abandoned(run=run_folder, records=({},)), bench.machine)
+    assert found.done == (f'removed container "{made["Id"]}"',)
+
+
+def test_over_ssh_output_comes_as_it_is_written() -> None:
+    with subprocess.Popen(["sh", "-c", "echo one; sleep 60"], stdout=subprocess.PIPE) as process:
+        assert next(read(SimpleNamespace(proc=process))) == b"one\n"
+        process.kill()
 
 
 def test_a_container_that_is_killed_from_outside(bench: Bench) -> None:

@@ -33,6 +33,14 @@ class Engine(Protocol[Built]):
         """
         ...
 
+    def find(self, image: ImagePlan) -> Built | None:
+        """The image as it is now, if it was built; builds nothing.
+
+        Raises:
+            BuildError: some of what goes into it is missing, or the engine does not answer.
+        """
+        ...
+
     def push(self, image: BuiltImage, report: Report) -> Built:
         """The image with the digest that its registry gave it.
 

@@ -261,10 +261,13 @@ class DockerLauncher:
 
     def _made(self, attempt: Attempt) -> Made:
         place = self._places[attempt.work.name]
+        options = container_options(attempt, place, self._of_the_home)
+        variables = {**place.image.env_vars, **options["environment"]}
         return Made(
-            options=container_options(attempt, place, self._of_the_home),
+            options=options,
             host=host_options(place, attempt.listen),
             files=files_of(attempt, place, self._machine.user_home),
+            user_home=variables.get("HOME", "/") if place.image.named_user else None,
             memory=place.memory,
             image=place.image.name,
             address=self._address.url,

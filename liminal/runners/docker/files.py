@@ -21,6 +21,8 @@ costs the engine a process each, which a short task would feel."""
 
 FILES = f"{FOLDER}/files"
 
+USERS = "/etc/passwd"
+
 
 @dataclass(frozen=True, slots=True)
 class Placed:
@@ -45,6 +47,22 @@ def archive(files: Mapping[str, Placed]) -> bytes:
             entry.size = len(file.content)
             tar.addfile(entry, io.BytesIO(file.content))
     return packed.getvalue()
+
+
+def with_user(users: bytes, user: str, home: str) -> bytes | None:
+    """The content of a /etc/passwd with an entry for that user; None where it needs none.
+
+    Args:
+        users: what is there.
+        user: ``UID`` or ``UID:GID``; a name is there, or the engine refuses it.
+        home: the user's folder.
+    """
+    uid, _, gid = user.partition(":")
+    known = {line.split(b":")[2] for line in users.splitlines() if line.count(b":") > 2}
+    if not uid.isdigit() or uid.encode() in known or len(users) > OUTPUT_LIMIT:
+        return None
+    entry = f"user{uid}:x:{uid}:{gid if gid.isdigit() else 0}::{home}:/bin/sh\n"
+    return users.rstrip(b"\n") + b"\n" + entry.encode()
 
 
 def _entry(path: str, mode: int, kind: bytes = tarfile.REGTYPE) -> tarfile.TarInfo:

@@ -6,12 +6,10 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from liminal.images.engines.docker.client import EngineProblem, explained
+from liminal.images.engines.docker.layout import LABEL_NAMED_USER, LABEL_SOURCE_HASH
 
 if TYPE_CHECKING:
     from docker import DockerClient
-
-_OURS = "liminal.source-hash"
-"""The label of images that Liminal built."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +21,7 @@ class ImageFacts:
         name: the same in the user's words.
         ours: whether Liminal built it, so that any user of group 0 may write in it.
         has_init: whether its entry point is the init of ours, which forwards signals.
+        named_user: whether the user needs an entry in its /etc/passwd, whoever it is.
         user: the one that it names; empty for root.
         env_vars: what it sets.
     """
@@ -31,6 +30,7 @@ class ImageFacts:
     name: str
     ours: bool
     has_init: bool
+    named_user: bool
     working_dir: str
     user: str
     env_vars: Mapping[str, str]
@@ -54,12 +54,14 @@ def find_image(client: "DockerClient", reference: str, name: str) -> ImageFacts 
 
 def _facts(config: Mapping[str, Any], reference: str, name: str) -> ImageFacts:
     entrypoint = config.get("Entrypoint") or []
+    labels = config.get("Labels") or {}
     pairs = [one.split("=", 1) for one in config.get("Env") or () if "=" in one]
     return ImageFacts(
         reference=reference,
         name=name,
-        ours=_OURS in (config.get("Labels") or {}),
+        ours=LABEL_SOURCE_HASH in labels,
         has_init=bool(entrypoint) and PurePosixPath(entrypoint[0]).name == "dumb-init",
+        named_user=LABEL_NAMED_USER in labels,
         working_dir=config.get("WorkingDir") or "/",
         user=config.get("User") or "",
         env_vars=dict(pairs),

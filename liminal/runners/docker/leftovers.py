@@ -21,9 +21,11 @@ def remove_abandoned(abandoned: Abandoned, machine: Machine) -> Recovered:
                 ]
                 with explained("the containers could not be listed"):
                     found = client.api.containers(all=True, filters={"label": labels})
-                for name in sorted(one["Names"][0].lstrip("/") for one in found):
-                    remove_container(client.api, name)
-                    done.append(f'removed container "{name}"')
+                # One that is being removed may have no name any more.
+                named = sorted(((one.get("Names") or [one["Id"]])[0], one["Id"]) for one in found)
+                for name, id in named:
+                    remove_container(client.api, id)
+                    done.append(f'removed container "{name.lstrip("/")}"')
         except EngineProblem as problem:
             left.append(problem.message)
     return Recovered(done=tuple(done), left=tuple(left))

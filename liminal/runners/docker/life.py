@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 from liminal.images.engines.docker.client import EngineProblem
 from liminal.runners import Exit
-from liminal.runners.docker.files import OUTPUT, Placed, archive, first_bytes
+from liminal.runners.docker.files import (
+    OUTPUT,
+    USERS,
+    Placed,
+    archive,
+    first_bytes,
+    with_user,
+)
 from liminal.runners.docker.stream import close, read, unframed
 from liminal.runners.processes import explain
 
@@ -32,6 +39,8 @@ class Made:
         options: keyword arguments of `docker.APIClient.create_container`.
         host: those of `create_host_config`.
         files: absolute path -> file, put there before it starts.
+        user_home: where whom it runs as is at home, for an entry in its /etc/passwd; None where
+            nothing in it asks for one.
         memory: the limit as it was written; None where there is none.
         image: its name in the user's words.
         address: where the engine is, for messages.
@@ -40,6 +49,7 @@ class Made:
     options: Mapping[str, Any]
     host: Mapping[str, Any]
     files: Mapping[str, Placed]
+    user_home: str | None
     memory: str | None
     image: str
     address: str
@@ -53,6 +63,7 @@ class Life:
         self._made = made
         self._output = output
         self._unwanted = threading.Event()
+        self._killed = threading.Event()
         self._started_at: float | None = None
 
     @property
@@ -97,6 +108,8 @@ class Life:
             if problem is not None:
                 return Exit(status=None, reason=problem)
             self._started_at = time.monotonic()
+            if self._killed.is_set():  # before there was anybody to get it
+                self.kill(signal.SIGKILL)
             pieces = read(socket)
             for data in pieces if self._made.options.get("tty") else unframed(pieces):
                 self._output(data)
@@ -116,8 +129,20 @@ class Life:
             # Ours by its name: an answer that never reached us.
             self.remove()
             self._api.create_container(**self._made.options, host_config=host)
-        if self._made.files:
-            self._api.put_archive(self.name, "/", archive(self._made.files))
+        files = {**self._made.files, **self._users()}
+        if files:
+            self._api.put_archive(self.name, "/", archive(files))
+
+    def _users(self) -> Mapping[str, Placed]:
+        """The image's /etc/passwd with whom it runs as, where that is needed and it has none.
+
+        Not for every image: it takes the engine longer than a short task, and little needs it.
+        """
+        user, home = self._made.options["user"], self._made.user_home
+        if user is None or home is None:
+            return {}
+        users = with_user(self._read(USERS) or b"", user, home)
+        return {} if users is None else {USERS: Placed(users, 0o644)}
 
     def _start(self) -> str | None:
         """Start it; the answer says why that was not possible."""
@@ -166,6 +191,8 @@ class Life:
         from docker.errors import DockerException
         from requests.exceptions import RequestException
 
+        if number == signal.SIGKILL:
+            self._killed.set()
         with contextlib.suppress(DockerException, RequestException, OSError):
             self._api.kill(self.name, int(number))
 

@@ -42,9 +42,11 @@ def read(socket: Any) -> Iterator[bytes]:
     """What comes on the socket of an engine, until it ends or breaks."""
     from docker.utils.socket import read as read_some
 
+    # Over ssh it is a process in a socket's clothes, whose `recv` waits until it has all the bytes.
+    process = getattr(socket, "proc", None)
     while True:
         try:
-            data = read_some(socket, READ_BYTES)
+            data = process.stdout.read1(READ_BYTES) if process else read_some(socket, READ_BYTES)
         except OSError:  # the engine is gone, or the way to it; who waits for the end is told
             return
         if not data:

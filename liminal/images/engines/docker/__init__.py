@@ -15,7 +15,7 @@ from liminal.errors import BuildError
 from liminal.home import Home
 from liminal.images.built import BuiltImage
 from liminal.images.engines.docker.builders import Builder, find_builder
-from liminal.images.engines.docker.client import EngineProblem, connect, explained
+from liminal.images.engines.docker.client import PLATFORM, EngineProblem, connect, explained
 from liminal.images.engines.docker.inputs import Inputs, read_inputs
 from liminal.images.engines.docker.reference import Reference, read_reference
 from liminal.images.engines.docker.store import DockerImage, Store, digest_of
@@ -50,6 +50,12 @@ class DockerEngine:
     def store(self) -> Store:
         """The images in the engine."""
         return Store(self.client)
+
+    @cached_property
+    def platform(self) -> str:
+        """What images are built for: as the user says it to Docker, else what the engine is."""
+        version = self.client.version()
+        return self.environ.get(PLATFORM) or f"{version.get('Os')}/{version.get('Arch')}"
 
     @cached_property
     def builder(self) -> Builder:
@@ -87,19 +93,33 @@ class DockerEngine:
         """Ends the builds that run in other threads, and the processes they started."""
         self.processes.cancel()
 
+    def find(self, image: ImagePlan) -> DockerImage | None:
+        """The image as it is now, if it was built.
+
+        Raises:
+            BuildError: some of what goes into it is missing, or the engine does not answer.
+        """
+        try:
+            with explained(f'image "{image.image.name}"'):
+                return self.unchanged(self.read(image))
+        except EngineProblem as problem:
+            raise BuildError(problem.message, hint=problem.hint) from problem
+
     def push(self, image: BuiltImage, report: Report) -> DockerImage:
         """Pushes both names of the image; the answer has the digest that the registry gave it.
 
         Raises:
             BuildError: the registry did not take it.
+            Interrupted: `cancel` was called.
         """
         from liminal.images.engines.docker.pushing import push_image
 
         try:
-            found = self.store.find(read_reference(image.name), image.hash)
+            with explained(f'image "{image.name}"'):
+                found = self.store.find(read_reference(image.name), image.hash)
             if found is None:
                 raise BuildError(f'image "{image.name}": it was removed since it was built')
-            pushed = push_image(self.store, found, report)
+            pushed = push_image(self.store, found, self.processes, report)
             return replace(pushed, rebuilt=image.rebuilt)
         except EngineProblem as problem:
             raise BuildError(problem.message, hint=problem.hint) from problem
@@ -143,10 +163,14 @@ class DockerEngine:
         base = self.base_digest(inputs)
         if base is None:
             return None
-        found = self.store.find(self.reference(inputs), inputs.hash(base))
+        found = self.store.find(self.reference(inputs), self.hash(inputs, base))
         if found is not None:
             self.store.select(found)
         return found
+
+    def hash(self, inputs: Inputs, base_digest: str) -> str:
+        """The hash of the image that is built of that here."""
+        return inputs.hash(base_digest, self.platform)
 
     def base_digest(self, inputs: Inputs) -> str | None:
         """What the base images are now; None where the one that we would build on is not there."""

@@ -3,6 +3,7 @@
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Protocol
@@ -95,9 +96,12 @@ def _command_lines(environ: Mapping[str, str]) -> Iterator[str]:
 
 def _kind(path: str, environ: Mapping[str, str]) -> str | None:
     """``buildx`` or ``built-in``; None where the command line has no BuildKit."""
-    if _answer([path, "buildx", "version"], environ) is not None:
-        return "buildx"
-    version = _answer([path, "--version"], environ) or ""
+    # Both at once: each is a process, which somebody waits for who changed one line.
+    with ThreadPoolExecutor(2) as pool:
+        buildx = pool.submit(_answer, [path, "buildx", "version"], environ)
+        version = _answer([path, "--version"], environ) or ""
+        if buildx.result() is not None:
+            return "buildx"
     digits = version.removeprefix("Docker version ").partition(".")[0]
     return "built-in" if digits.isdigit() and int(digits) < _FIRST_WITHOUT else None
 

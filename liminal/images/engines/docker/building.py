@@ -5,13 +5,16 @@ import time
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from liminal.errors import BuildError
 from liminal.files import PRIVATE_FILE, make_private_folder
 from liminal.images.context import Changed
+from liminal.images.engines.docker.answers import unblocked
 from liminal.images.engines.docker.builders import Order
+from liminal.images.engines.docker.client import PLATFORM
 from liminal.images.engines.docker.dockerfile import CA_BUNDLE, PIP_CONF, VARIABLES, needs_secrets
 from liminal.images.engines.docker.failures import base_not_pulled, build_failed
 from liminal.images.engines.docker.inputs import Inputs
@@ -102,12 +105,14 @@ class _Making:
         self._check_secrets()
         engine, inputs = self.engine, self.inputs
         base = self._base()
-        hash = inputs.hash(base)
+        hash = engine.hash(inputs, base)
         reference = engine.reference(inputs)
         id = self._built(hash, base)
         if inputs.recipe.serves is not None:
             self._begin("trying the functions")
-            try_functions(engine.client, inputs.recipe.name, id, self.report)
+            try_functions(
+                engine.client, inputs.app, inputs.recipe.name, id, engine.processes, self.report
+            )
         engine.processes.check()
         # The name last: who looks between the two finds the old image under it.
         engine.store.name(id, reference.immutable(hash))
@@ -146,8 +151,10 @@ class _Making:
         if not colon or "/" in tag or "@" in base:
             repository, tag = base, "" if "@" in base else "latest"
         try:
-            for answer in self.engine.client.api.pull(repository, tag, stream=True, decode=True):
-                self.engine.processes.check()
+            api = self.engine.client.api
+            platform = self.engine.environ.get(PLATFORM) or None
+            pulled = partial(api.pull, repository, tag, stream=True, decode=True, platform=platform)
+            for answer in unblocked(pulled, self.engine.processes):
                 if "error" in answer:
                     raise base_not_pulled(self.inputs.recipe.name, base, str(answer["error"]))
         except DockerException as error:
@@ -229,7 +236,7 @@ class _Making:
             file.touch(mode=PRIVATE_FILE)
             file.write_bytes(self.inputs.settings.script())
             secrets[VARIABLES] = file
-        return secrets
+        return {name: _link(scratch, name, path) for name, path in secrets.items()}
 
     def _begin(self, what: str) -> None:
         self.report(Step(image=self.inputs.recipe.name, name=what))
@@ -239,3 +246,12 @@ class _Making:
 
     def _output(self, line: str) -> None:
         self.report(Output(image=self.inputs.recipe.name, line=line))
+
+
+def _link(scratch: Path, name: str, file: Path) -> Path:
+    """Another path of the secret: a command line takes a comma in a path for the end of it."""
+    folder = scratch / "secrets"
+    folder.mkdir(exist_ok=True)
+    link = folder / name
+    link.symlink_to(file)
+    return link

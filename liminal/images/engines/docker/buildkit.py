@@ -1,5 +1,6 @@
 """BuildKit, by Docker's command line: the ``docker`` package has no way to it."""
 
+import json
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -32,9 +33,9 @@ class BuildKitCommand:
     def build(self, order: Order, processes: Processes, output: Callable[[str], None]) -> str:
         """The id of the image, see `Builder`."""
         with tempfile.TemporaryDirectory(prefix="liminal-") as scratch:
-            iid = Path(scratch, "iid")
+            told = Path(scratch, "told")
             processes.run(
-                [*self._words(order, iid), "-"],
+                [*self._words(order, told), "-"],
                 folder=Path(scratch),
                 environ=self._environ(),
                 output=output,
@@ -42,13 +43,23 @@ class BuildKitCommand:
                 outlives_us=False,
                 stdin=order.tar,
             )
-            return iid.read_text().strip()
+            text = told.read_text()
+        return str(json.loads(text)["containerimage.digest"]) if self.buildx else text.strip()
 
-    def _words(self, order: Order, iid: Path) -> list[str]:
-        words = [self.path, "build", "--progress=plain", f"--iidfile={iid}", "-f", order.dockerfile]
+    def _words(self, order: Order, told: Path) -> list[str]:
         if self.buildx:
-            # Into the engine itself, whatever builder somebody has chosen for other work.
-            words += ["--load", "--builder=default", f"--build-arg=SOURCE_DATE_EPOCH={EPOCH}"]
+            words = [
+                # By its name: Docker 20.10 may have the plug-in, and not use it for "build".
+                *(self.path, "buildx", "build"),
+                # Into the engine itself, whatever builder somebody has chosen for other work.
+                *("--load", "--builder=default", f"--build-arg=SOURCE_DATE_EPOCH={EPOCH}"),
+                # Not --iidfile: that is the digest of the configuration, by which an engine with
+                # containerd's image store does not find the image (docker/buildx#3952).
+                f"--metadata-file={told}",
+            ]
+        else:
+            words = [self.path, "build", f"--iidfile={told}"]
+        words += ["--progress=plain", "-f", order.dockerfile]
         words += [f"--label={name}={value}" for name, value in sorted(order.labels.items())]
         words += [f"--secret=id={name},src={path}" for name, path in order.secrets.items()]
         words += [f"--build-arg={name}" for name in order.arguments]

@@ -23,6 +23,9 @@ CONNECT_SECONDS = 3
 API_SECONDS = 60
 """How long it may take for one answer; waiting for a container has no limit."""
 
+PLATFORM = "DOCKER_DEFAULT_PLATFORM"
+"""The variable by which Docker's command line is told for which platform to build."""
+
 _DOCKER_SOCKET = "/var/run/docker.sock"
 _PODMAN_IDLE_SECONDS = 60
 _PODMAN_START_SECONDS = 4.0
@@ -139,13 +142,14 @@ def explained(what: str) -> Iterator[None]:
     """
     from docker.errors import APIError, DockerException
     from requests.exceptions import RequestException
+    from urllib3.exceptions import HTTPError  # of answers in pieces; nobody translates it
 
     try:
         yield
     except APIError as error:
         reason = str(error.explanation or error).strip()
         raise EngineProblem(f"{what}: {reason}", _hint_for(reason)) from error
-    except (DockerException, RequestException) as error:
+    except (DockerException, RequestException, HTTPError) as error:
         message = f"{what}: the Docker engine does not answer any more"
         raise EngineProblem(message, "start it, and try again") from error
 
@@ -172,6 +176,11 @@ def _refused(address: Address, error: Exception) -> EngineProblem:
         return EngineProblem(
             f"the Docker engine at {address} speaks another version of its language: {text}",
             "update it to 20.10 or later",
+        )
+    if "paramiko" in text:
+        return EngineProblem(
+            f"the Docker engine at {address} is reached by ssh, for which a package is missing",
+            'pip install "docker[ssh]"',
         )
     start = "start it (on Debian: sudo systemctl start docker)"
     if address.named_by:

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from liminal.errors import BuildError
 from liminal.images.engines.docker.layout import (
     INIT,
+    LABEL_NAMED_USER,
     OURS,
     SECRETS,
     SITE,
@@ -56,6 +57,8 @@ CA_BUNDLE = "liminal-ca-bundle"
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _ONE_LINE = re.compile(r"[^\r\n\0]*")
+_BASE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@-]*")
+_VERSION = re.compile(r"\d+(\.\d+)*")
 _PACKAGE = re.compile(r"[a-z0-9][a-z0-9+.-]*(=[A-Za-z0-9.+:~-]+)?")
 _ID = re.compile(r"[A-Za-z0-9_-]+")
 
@@ -95,7 +98,7 @@ def dockerfile(recipe: Recipe, base: str, installation: Installation, *, buildki
     Raises:
         BuildError: a value would be more than a value in a Dockerfile.
     """
-    _check(recipe)
+    _check(recipe, base, installation)
     blocks = _Text(recipe, base, installation, buildkit).blocks()
     return "\n\n".join("\n".join(block) for block in blocks if block) + "\n"
 
@@ -107,11 +110,14 @@ def needs_secrets(recipe: Recipe, installation: Installation) -> bool:
     )
 
 
-def _check(recipe: Recipe) -> None:
-    """The compiler has found all of these; a plug-in's image type may bring others."""
+def _check(recipe: Recipe, base: str, installation: Installation) -> None:
+    """The compiler has found most of these; a plug-in's image type may bring others."""
     for what, values, allowed in (
+        ("base_image", (base,), _BASE),
+        ("python_version", (recipe.python_version or "3",), _VERSION),
         ("system_packages", recipe.system_packages, _PACKAGE),
         ("build_packages", recipe.build_packages, _PACKAGE),
+        ("the name of a requirement file", installation.files, _ONE_LINE),
         ("the name of a variable", recipe.env_vars, _NAME),
         ("env_vars", recipe.env_vars.values(), _ONE_LINE),
         ("build_cmd", (recipe.build_cmd or "",), _ONE_LINE),
@@ -224,15 +230,15 @@ class _Text:
         return [*copy, *self._run("installing the requirements", commands, mounts)]
 
     def _install(self) -> Iterator[str]:
-        files = [f"-r '{file}'" for file in self.installation.files]
+        files = [f"-r {_word(file)}" for file in self.installation.files]
         if not self.installation.with_pip:
             uv = "UV_SYSTEM_CERTS=1 /opt/uv/bin/uv pip install --no-progress --compile-bytecode"
             yield " ".join([uv, f"--link-mode copy --cache-dir {_CACHE} --python {VENV}", *files])
             return
         if self.installation.listed is not None:
             listed = "/tmp/dependencies.txt"  # noqa: S108 - in a stage of the build
-            yield f"python3 {LISTER} '{self.installation.listed}' {listed}"
-            files = [f"-r {listed}" if self.installation.listed in file else file for file in files]
+            yield f"python3 {LISTER} {_word(self.installation.listed)} {listed}"
+            files[0] = f"-r {listed}"
         yield " ".join([f"{_PIP} --python {VENV} install --compile", *files])
 
     def _additions(self) -> list[str]:
@@ -274,6 +280,8 @@ class _Text:
 
     def _start(self) -> list[str]:
         lines = [f'ENTRYPOINT ["{INIT}", "--"]']
+        if self.recipe.named_user:
+            lines.append(f'LABEL {LABEL_NAMED_USER}="true"')
         if self.recipe.serves is None:
             return [*lines, 'CMD ["python"]']
         words = ("python -m liminal_serving --host", "0.0.0.0", "--config")  # noqa: S104 - inside
@@ -323,6 +331,11 @@ class _Text:
 
 def _secret(name: str) -> str:
     return f"type=secret,id={name},required=true"
+
+
+def _word(path: str) -> str:
+    """The path as one word of a shell."""
+    return "'" + path.replace("'", "'\\''") + "'"
 
 
 def _escaped(value: str) -> str:

@@ -77,17 +77,20 @@ class Inputs:
             yield Piece(path=f"ours/{SERVED}", content=recipe.serves.encode())
         yield from pieces_of(self.context, "source", shared=True)
 
-    def hash(self, base_digest: str) -> str:
+    def hash(self, base_digest: str, platform: str = "") -> str:
         """The image's.
 
         Args:
             base_digest: of the base image: another one is another image.
+            platform: what it is for, as ``linux/arm64``: a base image's digest may be that of
+                a list with one for each.
         """
         recipe = self.recipe
         digest = hashlib.sha256()
         lock = recipe.requirements.lock
         for part in (
             f"{_FORMAT} {base_digest}",
+            platform,
             # Which builder there is changes nothing of what the image is.
             self.text(buildkit=True),
             self.own_dockerfile or "",

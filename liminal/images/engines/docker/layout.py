@@ -25,5 +25,8 @@ SECRETS = "/run/secrets"
 
 LABEL_APP = "liminal.app"
 LABEL_SOURCE_HASH = "liminal.source-hash"
+LABEL_NAMED_USER = "liminal.named-user"
+"""Of an image in which the user needs an entry in /etc/passwd, whoever it is."""
+
 LABEL_BASE_NAME = "org.opencontainers.image.base.name"
 LABEL_BASE_DIGEST = "org.opencontainers.image.base.digest"

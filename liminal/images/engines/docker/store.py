@@ -92,12 +92,15 @@ class Store:
 
     def inspect(self, name: str) -> Any | None:
         """What the engine says of the image, or None where it has none of that name."""
-        from docker.errors import ImageNotFound
+        from docker.errors import APIError
 
         try:
             return self.client.images.get(name).attrs
-        except ImageNotFound:
-            return None
+        except APIError as error:
+            # 400: no image could have the name, as that of a stage of the user's Dockerfile.
+            if error.status_code in (400, 404):
+                return None
+            raise
 
 
 def digest_of(inspected: Any) -> str:

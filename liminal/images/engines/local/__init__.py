@@ -113,6 +113,14 @@ class LocalEngine:
 
             return make_image(self, image, report)
 
+    def find(self, image: ImagePlan) -> LocalImage | None:
+        """The image as it is now, if it was built.
+
+        Raises:
+            BuildError: some of what goes into it is missing.
+        """
+        return self.unchanged(self.read(image))
+
     def push(self, image: BuiltImage, report: Report) -> LocalImage:
         """Never: an environment of this machine is of use here only.
 

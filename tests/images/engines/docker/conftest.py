@@ -28,7 +28,7 @@ from liminal.plugins import discover
 
 PYTHON = "3.11"
 BASE = f"python:{PYTHON}-slim"
-PREFIX = f"liminal-tests-{os.environ.get('PYTEST_XDIST_WORKER', 'one')}/"
+PREFIX = f"liminal-tests-{os.environ.get('PYTEST_XDIST_WORKER', 'one')}-{os.getpid()}/"
 """Of this process alone, which removes such images in the end."""
 HOW = "tests/engine/start installs and starts one on Debian, and makes the base image"
 
@@ -102,8 +102,10 @@ def docker(require: Callable[[str, str], NoReturn]) -> Iterator[Any]:
             require("docker", f"there is no image {BASE}; {HOW}")
         yield client
         for image in client.images.list(filters={"reference": f"{PREFIX}*"}):
+            # Not its other names: a test may have given one of its own to the base image.
             for tag in image.tags:
-                client.images.remove(tag, force=True)
+                if tag.startswith(PREFIX):
+                    client.images.remove(tag, force=True)
     finally:
         client.close()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -87,3 +88,49 @@ def test_secrets_are_refused_where_they_would_stay(
     assert "the classic builder would leave them in the image" in found.value.message
     assert "BuildKit" in (found.value.hint or "")
     assert classic.id_of(image_name) is None
+
+
+BUILDX = """\
+#!/bin/sh
+[ "$1" = buildx ] || exit 9
+[ "$2" = build ] || exit 0
+for word; do
+    case $word in
+        --metadata-file=*) told=${word#*=};;
+        --iidfile=*) echo CONFIG > "${word#*=}";;
+        --label=liminal.source-hash=*) label=$word;;
+        -f) next=dockerfile;;
+        *) [ "$next" = dockerfile ] && dockerfile=$word; next=;;
+    esac
+done
+REAL build --iidfile="$told.id" -f "$dockerfile" "$label" - || exit 1
+printf '{"containerimage.config.digest": "CONFIG", "containerimage.digest": "%s"}' \\
+    "$(cat "$told.id")" > "$told"
+"""
+
+
+def test_buildx_is_called_by_its_name_and_its_image_found_in_either_store(
+    builder: Any, builder_at: Any, project: Any, image_name: str, tmp_path: Path
+) -> None:
+    """With containerd's store an image's id is not the digest of its configuration."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    script = BUILDX.replace("REAL", builder.engine.builder.path)
+    (folder / "docker").write_text(script.replace("CONFIG", f"sha256:{'0' * 64}"))
+    (folder / "docker").chmod(0o755)
+    made = builder_at(tmp_path / "home", PATH=f"{folder}{os.pathsep}{os.environ['PATH']}")
+    assert made.engine.builder.buildx
+    assert made.build(project.plan(image_name, python_version=PYTHON)).rebuilt
+    assert made.id_of(image_name) is not None
+
+
+def test_an_engine_that_stops_during_a_classic_build(
+    project: Any, own_engine: Any, builder_at: Any, tmp_path: Path
+) -> None:
+    without = command(tmp_path / "bin", "docker", "28.2.2")
+    made = builder_at(tmp_path / "home", PATH=str(without.parent), **own_engine.environ)
+    project.write("Dockerfile", "FROM python:3.11-slim\nRUN echo so far; sleep 315\n")
+    threading.Timer(2, own_engine.stop).start()
+    with pytest.raises(BuildError) as found:
+        made.build(project.plan("liminal-tests/stopped", type="dockerfile"))
+    assert found.value.message.startswith('image "liminal-tests/stopped": ')

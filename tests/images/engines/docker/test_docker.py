@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from uv import find_uv_bin
 
-from liminal.errors import BuildError
+from liminal.errors import BuildError, Interrupted
 from liminal.images.events import Finished, Note, Skipped, Warning
 
 PYTHON = "3.11"
@@ -187,11 +189,22 @@ def test_f23_another_base_image_under_the_same_name_is_built_upon(
     context = project.folder.parent / "base"
     context.mkdir()
     (context / "Dockerfile").write_text(f"FROM {BASE}\nRUN echo new > /new\n")
-    builder.client.images.build(path=str(context), tag=base)
+    builder.client.images.build(path=str(context), tag=base, rm=True)
     second = builder.build(plan)
     assert second.rebuilt
     assert second.hash != first.hash
     assert builder.run(second, "cat /new") == "new"
+
+
+def test_an_image_for_another_platform_is_another_image(
+    builder: Any, builder_at: Any, project: Any, image_name: str
+) -> None:
+    plan = project.plan(image_name, python_version=PYTHON)
+    builder.build(plan)
+    version = builder.client.version()
+    for platform, same in ((f"{version['Os']}/{version['Arch']}", True), ("linux/s390x", False)):
+        other = builder_at(builder.engine.home.path, DOCKER_DEFAULT_PLATFORM=platform).engine
+        assert (other.unchanged(other.read(plan)) is not None) is same
 
 
 def test_an_image_stays_when_its_base_was_removed(
@@ -364,6 +377,31 @@ def test_an_endpoint_that_does_not_import_is_found_right_after_the_build(
     (warned,) = builder.of(Warning)
     assert "could not be tried" in warned.message
     assert "FileNotFoundError" in warned.message
+
+
+def test_trying_the_functions_can_be_interrupted(
+    builder: Any, project: Any, image_name: str
+) -> None:
+    project.write("serving.py", "import time; time.sleep(60)\n")
+    endpoints = project.endpoints(("/predict", "serving", "predict"))
+    plan = project.plan(
+        image_name, type="python_server", python_version=PYTHON, endpoints=endpoints
+    )
+    app = f"of-{image_name}"
+
+    def tried() -> list[Any]:
+        return list(builder.client.containers.list(filters={"label": f"liminal.app={app}"}))
+
+    def cancel() -> None:
+        while not tried():
+            time.sleep(0.1)
+        builder.engine.cancel()
+
+    threading.Thread(target=cancel, daemon=True).start()
+    with pytest.raises(Interrupted):
+        builder.build(replace(plan, app=app))
+    assert not tried()
+    assert builder.id_of(image_name) is None
 
 
 def test_f21_the_dockerignore_is_honoured_and_cannot_drop_what_is_ours(

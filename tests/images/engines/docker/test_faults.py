@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
+import http.server
+import importlib.util
 import json
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -63,15 +63,43 @@ class TestF16TheEngineCannotBeUsed:
         assert "Traceback" not in done.stderr
         return done.returncode, done.stderr
 
-    @pytest.mark.parametrize(
-        "host", ["unix:///nowhere/docker.sock", "tcp://127.0.0.1:9", "ssh://127.0.0.1:9", "x"]
-    )
+    @pytest.mark.parametrize("host", ["unix:///nowhere/docker.sock", "tcp://127.0.0.1:9", "x"])
     def test_a_wrong_docker_host(self, project_file: Path, host: str) -> None:
         status, said = self.build(project_file, DOCKER_HOST=host)
         assert status == 4
         first, second = said.strip().splitlines()
         assert first == f"error: no Docker engine answers at {host} (from DOCKER_HOST)"
         assert second.startswith("  hint: correct DOCKER_HOST")
+
+    def test_an_engine_that_is_too_old(self, project_file: Path) -> None:
+        class Old(http.server.BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                answer = json.dumps({"Version": "1.0", "ApiVersion": "1.12"}).encode()
+                self.send_response(200)
+                self.send_header("Content-Type", "application/json")
+                self.send_header("Content-Length", str(len(answer)))
+                self.end_headers()
+                self.wfile.write(answer)
+
+            def log_message(self, *given: object) -> None:
+                pass
+
+        with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Old) as server:
+            threading.Thread(target=server.serve_forever, daemon=True).start()
+            host = f"tcp://127.0.0.1:{server.server_port}"
+            status, said = self.build(project_file, DOCKER_HOST=host)
+            server.shutdown()
+        assert status == 4
+        assert f"{host} (from DOCKER_HOST) speaks another version of its language" in said
+        assert "hint: update it to 20.10 or later" in said
+
+    def test_an_engine_behind_ssh(self, project_file: Path) -> None:
+        if importlib.util.find_spec("paramiko") is not None:
+            pytest.skip("what docker needs for ssh is here")
+        status, said = self.build(project_file, DOCKER_HOST="ssh://127.0.0.1:9")
+        assert status == 4
+        assert "ssh://127.0.0.1:9 (from DOCKER_HOST) is reached by ssh" in said
+        assert 'pip install "docker[ssh]"' in said
 
     def test_a_context_that_leads_nowhere(self, project_file: Path, tmp_path: Path) -> None:
         name = hashlib.sha256(b"away").hexdigest()
@@ -110,30 +138,6 @@ class TestF16TheEngineCannotBeUsed:
             message,
         )
         assert "usermod -aG docker" in hint
-
-    def test_an_engine_that_is_too_old(self, project_file: Path, tmp_path: Path) -> None:
-        """A fake, in as far as it says its version: no engine of 2014 can be had."""
-        version = json.dumps({"ApiVersion": "1.12", "Version": "1.0"}).encode()
-        answer = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(version), version)
-        listener = socket.socket(socket.AF_UNIX)
-        listener.bind(str(tmp_path / "old.sock"))
-        listener.listen()
-
-        def serve() -> None:
-            with contextlib.suppress(OSError):
-                while True:
-                    connection, _ = listener.accept()
-                    with connection:
-                        connection.recv(65536)
-                        connection.sendall(answer)
-
-        threading.Thread(target=serve, daemon=True).start()
-        status, said = self.build(project_file, DOCKER_HOST=f"unix://{tmp_path}/old.sock")
-        listener.close()
-        assert status == 4
-        first, second = said.strip().splitlines()
-        assert "speaks another version of its language" in first
-        assert second == "  hint: update it to 20.10 or later"
 
     def test_auto_does_without(self, project_file: Path) -> None:
         done = subprocess.run(
@@ -214,7 +218,7 @@ class TestF17AStepFails:
         context = project.folder.parent / "base"
         context.mkdir()
         (context / "Dockerfile").write_text(f"FROM {BASE}\nRUN rm /usr/bin/python3\n")
-        builder.client.images.build(path=str(context), tag=base)
+        builder.client.images.build(path=str(context), tag=base, rm=True)
         error = failure(builder, project.plan(image_name, base_image=base))
         assert error.hint == f'"{base}" has no Python 3; take a base_image that has it'
 

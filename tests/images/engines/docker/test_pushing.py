@@ -8,6 +8,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -16,7 +17,7 @@ from typing import Any, NoReturn
 
 import pytest
 
-from liminal.errors import BuildError
+from liminal.errors import BuildError, Interrupted
 
 PYTHON = "3.11"
 LIMINAL = [sys.executable, "-m", "liminal"]
@@ -114,3 +115,18 @@ def test_a_registry_that_is_not_there(builder: Any, project: Any) -> None:
     finally:
         for tag in (name, built.reference):
             builder.client.images.remove(tag, force=True)
+
+
+def test_a_push_to_a_registry_that_is_silent_can_be_interrupted(builder: Any, project: Any) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        name = f"127.0.0.1:{silent.getsockname()[1]}/team/app:1"
+        built = builder.build(project.plan(name, python_version=PYTHON))
+        threading.Timer(1, builder.engine.cancel).start()
+        began = time.monotonic()
+        try:
+            with pytest.raises(Interrupted):
+                builder.engine.push(built, builder.events.append)
+            assert time.monotonic() - began < 5
+        finally:
+            for tag in (name, built.reference):
+                builder.client.images.remove(tag, force=True)
