@@ -1,10 +1,11 @@
 # The set-up of a checkout: everything lands in .venv, and for the demo in .demo.
 PYTHON ?= python3
 VENV := .venv
+TEAM := .venv-distributed
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-airflow test check format bench reference constraints clean
+.PHONY: help demo demo-airflow test test-distributed check format bench reference constraints clean
 
 help: ## Say what there is to make
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -28,6 +29,9 @@ test: $(VENV)/.dev ## Check style, types and layers, and run all tests
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal $(PYTEST)
 
+test-distributed: $(VENV)/.dev $(TEAM)/.made ## Test on an Airflow with PostgreSQL, Celery and two workers
+	LIMINAL_TEST_DISTRIBUTED=1 $(BIN)/python -m pytest --durations 0 $(PYTEST) tests/distributed
+
 check: $(VENV)/.dev ## Check style, types and layers only
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
@@ -49,9 +53,16 @@ constraints: $(VENV)/.dev ## Pin the newest versions that fit together, for Pyth
 		--no-header --no-annotate --upgrade pyproject.toml --output-file constraints.txt
 
 clean: ## Remove what the other targets made
-	rm -rf $(VENV) .demo .cache
+	rm -rf $(VENV) $(TEAM) .demo .cache
 
 $(VENV)/.dev: pyproject.toml constraints.txt
 	@PYTHON="$(PYTHON)" sh scripts/venv.sh $(VENV)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+# As on a worker: without what the tests need, and compiled, for each part and each task is a new process.
+$(TEAM)/.made: pyproject.toml constraints.txt tests/distributed/requirements.txt $(VENV)/.dev
+	@PYTHON="$(PYTHON)" sh scripts/venv.sh $(TEAM)
+	@$(BIN)/uv pip install --quiet --python $(TEAM)/bin/python --compile-bytecode \
+		--constraint constraints.txt --editable '.[airflow]' --requirement tests/distributed/requirements.txt
 	@touch $@

@@ -21,12 +21,16 @@ from liminal.deploy.layout import (
     MARKER,
     RELEASES,
     UNFINISHED,
+    VERSIONS,
     AppFolder,
     Current,
     Newer,
     Unreadable,
     app_folders,
     as_record,
+    releases_now,
+    version_file,
+    version_of,
 )
 from liminal.deploy.loader import loader
 from liminal.deploy.release import Release
@@ -352,8 +356,35 @@ def _switch(folder: AppFolder, current: Current | None, release: str) -> None:
     if current is not None:
         earlier = tuple(one for one in (current.release, *current.earlier) if one != release)
     os.utime(folder.releases / release)  # when it last counted, for `_prune`
+    dags = folder.path.parent
+    _record_version(dags, {**releases_now(dags), folder.name: release})
     record = as_record({"app": folder.name, "release": release, "earlier": list(earlier)})
     _write(folder.path / CURRENT, record)
+
+
+def _record_version(dags: Path, coming: Mapping[str, str]) -> None:
+    """Puts on record what is about to count.
+
+    Our bundle pins a run to the version that it began on, and another machine, which never saw that
+    version count, has to find its releases. Those of now count until the rename after this.
+    """
+    _make_folder(dags / VERSIONS)
+    now = releases_now(dags)
+    last = version_file(dags, version_of(now))
+    if now != coming and last.exists():
+        os.utime(last)  # when it last counted, for `_prune_versions`
+    if coming:
+        record = as_record({"releases": dict(sorted(coming.items()))})
+        _write(version_file(dags, version_of(coming)), record)
+
+
+def _prune_versions(dags: Path) -> None:
+    """Removes records that are too old, and what a killed deployment left beside them."""
+    last = version_file(dags, version_of(releases_now(dags)))
+    for path in _files(dags / VERSIONS) if (dags / VERSIONS).is_dir() else ():
+        old = path != last and time.time() - path.stat().st_mtime > KEPT_SECONDS
+        if old or path.suffix == ".tmp":
+            path.unlink(missing_ok=True)
 
 
 def _settle(dags: Path) -> None:
@@ -373,6 +404,7 @@ def _settle(dags: Path) -> None:
             if stale or (path.name.startswith(".") and path.suffix == ".tmp"):
                 path.unlink(missing_ok=True)
         _prune(folder, current)
+    _prune_versions(dags)
 
 
 def _files(folder: Path) -> list[Path]:
@@ -403,6 +435,9 @@ def _discard(path: Path) -> None:
 
 def _remove(folder: AppFolder) -> None:
     """Removes an application; without `current.json` its loaders make no DAG."""
+    dags = folder.path.parent
+    staying = {app: one for app, one in releases_now(dags).items() if app != folder.name}
+    _record_version(dags, staying)
     (folder.path / CURRENT).unlink(missing_ok=True)
     sync_folder(folder.path)
     with os.scandir(folder.path) as entries:

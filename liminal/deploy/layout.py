@@ -3,6 +3,7 @@
 ::
 
     DAGS/.liminal.lock                          held while anything is changed
+    DAGS/.liminal.versions/VERSION.json         which release of each application counted at one moment
     DAGS/APP/.liminal                           says that the folder is ours; made first, removed last
     DAGS/APP/.airflowignore                     keeps Airflow out of the releases
     DAGS/APP/current.json                       which release counts, and which did before: the switch
@@ -18,6 +19,7 @@ or a bucket. A loader whose pipeline is not in the current release makes no DAG;
 import json
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,6 +28,7 @@ FORMAT = 1
 """Of `current.json` and `release.json`."""
 
 LOCK = ".liminal.lock"
+VERSIONS = ".liminal.versions"
 MARKER = ".liminal"
 CURRENT = "current.json"
 IGNORE = ".airflowignore"
@@ -157,3 +160,31 @@ def read_record(file: Path) -> dict[str, Any] | None:
 def as_record(content: Mapping[str, object]) -> bytes:
     """What `read_record` reads: the same bytes for the same content."""
     return (json.dumps({"format": FORMAT, **content}, indent=1) + "\n").encode()
+
+
+def releases_now(dags: Path) -> dict[str, str]:
+    """Application -> the release that counts, of all that are whole in the folder.
+
+    One that is damaged, half copied or a newer Liminal's is left out: the others keep working.
+    """
+    releases = {}
+    for folder in app_folders(dags):
+        with suppress(Unreadable):
+            current = folder.current()
+            if current is not None:
+                folder.pipelines(current.release)
+                releases[folder.name] = current.release
+    return releases
+
+
+def version_of(releases: Mapping[str, str]) -> str:
+    """The name of that state of a DAGs folder, the same on every machine."""
+    import hashlib  # loaders, which have no use for it, pay for what this module imports
+
+    text = "".join(f"{app} {release}\n" for app, release in sorted(releases.items()))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def version_file(dags: Path, version: str) -> Path:
+    """Where the releases of a version are on record, for machines that never saw it count."""
+    return dags / VERSIONS / f"{version}.json"

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from liminal.commands import releases
 from liminal.compiler import compile_path
-from liminal.deploy.layout import app_folders
+from liminal.deploy.layout import VERSIONS, app_folders
 from liminal.deploy.release import Release
 from liminal.plugins import discover
 
@@ -50,9 +50,9 @@ def seen(dags: Path) -> dict[str, str]:
 
 
 def files(folder: Path) -> dict[str, bytes]:
-    """Relative path -> content, of all files but the lock."""
+    """Relative path -> content, of all files but the lock and the records of earlier versions."""
     return {
         str(path.relative_to(folder)): path.read_bytes()
         for path in sorted(folder.rglob("*"))
-        if path.is_file() and path.name != ".liminal.lock"
+        if path.is_file() and path.name != ".liminal.lock" and path.parent.name != VERSIONS
     }

@@ -7,7 +7,6 @@ Airflow parses a copy of the loaders, one folder a version, in its own storage o
 stay where they were deployed, and a release that is used is marked, so that no deployment removes it.
 """  # noqa: E501 - see above
 
-import hashlib
 import json
 import os
 from collections.abc import Mapping
@@ -18,7 +17,16 @@ from typing import Any
 from airflow.dag_processing.bundles.base import BaseDagBundle, BundleVersion
 from airflow.sdk.exceptions import AirflowException
 
-from liminal.deploy.layout import CURRENT, AppFolder, Unreadable, app_folders, as_record
+from liminal.deploy.layout import (
+    CURRENT,
+    AppFolder,
+    Unreadable,
+    as_record,
+    read_record,
+    releases_now,
+    version_file,
+    version_of,
+)
 from liminal.deploy.loader import loader
 from liminal.files import remove_tree, write_atomic
 
@@ -65,47 +73,54 @@ class ReleaseBundle(BaseDagBundle):
 
     def _take(self) -> tuple[str, Mapping[str, str]]:
         """What counts now: the name of the version, and application -> release."""
-        releases = {}
-        for folder in app_folders(self._folder):
-            with suppress(Unreadable):  # damaged, or newer: the others keep working
-                current = folder.current()
-                if current is not None:
-                    releases[folder.name] = current.release
-        text = "".join(f"{app} {release}\n" for app, release in sorted(releases.items()))
-        return hashlib.sha256(text.encode()).hexdigest()[:16], releases
+        releases = releases_now(self._folder)
+        return version_of(releases), releases
 
     def _record(self, version: str) -> Path:
         return Path(self.base_dir) / "releases" / f"{version}.json"
 
     def _make_again(self, version: str) -> None:
-        """The folder of an earlier version, which Airflow may have removed to save space."""
-        try:
-            releases: Mapping[str, str] = json.loads(self._record(version).read_bytes())
-        except (OSError, ValueError) as problem:
-            raise AirflowException(
-                f'the bundle "{self.name}" has never had a version "{version}" on this machine'
-            ) from problem
+        """The folder of a version that Airflow removed to save space, or that was never here."""
+        releases = self._releases_of(version)
         self._make(version, releases)
         for app, release in releases.items():
             with suppress(OSError):  # another user's, or gone: then its tasks say so
                 os.utime(self._folder / app / "releases" / release)
 
+    def _releases_of(self, version: str) -> Mapping[str, str]:
+        """By our own record, or by the one that the deployment left."""
+        with suppress(OSError, ValueError):
+            found: Mapping[str, str] = json.loads(self._record(version).read_bytes())
+            return found
+        file = version_file(self._folder, version)
+        try:
+            record = read_record(file)
+        except Unreadable as problem:
+            raise AirflowException(str(problem)) from problem
+        if record is None:
+            raise AirflowException(
+                f'the bundle "{self.name}" does not know the version "{version}": "{file}" is not '
+                "there; has the folder of this machine everything that was deployed?"
+            )
+        return dict(record["releases"])
+
     def _make(self, version: str, releases: Mapping[str, str]) -> None:
+        """The folder, with what is missing in it: a release may come later than its record."""
         whole = Path(self.versions_dir) / version
-        if whole.is_dir():
+        if all((whole / app).is_dir() for app in releases) and whole.is_dir():
             return
         with self.lock():
-            if whole.is_dir():
-                return
             self._record(version).parent.mkdir(parents=True, exist_ok=True)
             write_atomic(self._record(version), json.dumps(dict(releases)).encode())
-            unfinished = whole.with_name(f".making-{version}")
-            remove_tree(unfinished)
-            unfinished.mkdir(parents=True)
+            whole.mkdir(parents=True, exist_ok=True)
             for app, release in releases.items():
+                if (whole / app).is_dir():
+                    continue
+                unfinished = whole.with_name(f".making-{version}-{app}")
+                remove_tree(unfinished)
                 with suppress(Unreadable):
-                    _copy_loaders(AppFolder(self._folder / app), release, unfinished / app)
-            unfinished.rename(whole)
+                    _copy_loaders(AppFolder(self._folder / app), release, unfinished)
+                    unfinished.rename(whole / app)
 
 
 def _copy_loaders(folder: AppFolder, release: str, target: Path) -> None:

@@ -1,10 +1,13 @@
 """The operators of container tasks: a job that outlives the worker which began it."""
 
+import os
+import time
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from airflow.sdk import BaseOperator
 from airflow.sdk.bases.resumablejobmixin import ResumableJobMixin
+from airflow.sdk.configuration import conf
 from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException
 
 from liminal.runners.airflow.scope import env_of, evaluated, scope_of
@@ -21,6 +24,13 @@ NO_NEXT_TRY_SECONDS = 60.0
 NEXT_TRY_SECONDS = 30 * 60.0
 """How long Airflow may take to notice that a worker is gone, and to find another; its own limit
 (`scheduler.task_instance_heartbeat_timeout`) is 5 minutes where nobody has set it."""
+
+ELSEWHERE_SECONDS = 30.0
+"""The same where the next try may be another machine's, which cannot take the job up: short, so
+that it is over when that machine begins,"""
+
+OVER_SECONDS = ELSEWHERE_SECONDS + 8.0
+"""which waits for that long: the job looks every 2 seconds, and its command may take 4 to end."""
 
 RUNNING, ENDED, GONE = "running", "ended", "gone"
 
@@ -92,6 +102,8 @@ class ContainerOperator(ResumableJobMixin, BaseOperator):
         """How long the job may run without a worker: until Airflow's next try, if there is one."""
         if ti.try_number > ti.max_tries:
             return NO_NEXT_TRY_SECONDS
+        if not _is_one_machine():
+            return ELSEWHERE_SECONDS
         return NEXT_TRY_SECONDS + 2 * self.retry_delay.total_seconds()
 
     def execute(self, context: Any) -> Any:
@@ -113,10 +125,24 @@ class ContainerOperator(ResumableJobMixin, BaseOperator):
         """Whether the job runs, or has ended, and its result is still there."""
         job = job_at(external_id)
         if job is None:
+            self._wait_for_another_machine(external_id)
             return GONE
         if job.lives():
             return RUNNING
         return ENDED if job.ended() is not None else GONE
+
+    def _wait_for_another_machine(self, external_id: Any) -> None:
+        """Until what the try before this one began has ended: it must not run twice at once."""
+        host = external_id.get("host")
+        if host == os.uname().nodename:
+            return
+        self.log.warning(
+            "the try before this one ran on %s, and its end is not known: this one begins in %d s, "
+            "when that has ended if it still ran",
+            host,
+            OVER_SECONDS,
+        )
+        time.sleep(OVER_SECONDS)
 
     def is_job_active(self, status: str) -> bool:
         """Whether there is something to wait for, or to read."""
@@ -142,6 +168,7 @@ class ContainerOperator(ResumableJobMixin, BaseOperator):
         if ended is None:
             left = job.recover()
             self._job = None
+            _forget(context)
             words = f"; {'; '.join(left)}" if left else ""
             raise AirflowException(f"what watched over the task was killed{words}")
         for note in ended.notes:
@@ -166,6 +193,7 @@ class ContainerOperator(ResumableJobMixin, BaseOperator):
             if self._job is not None:
                 self._job.remove()
             self._job = None
+            _forget(context)
             raise (AirflowFailException if ended.hopeless else AirflowException)(reason)
         for key, value in outputs.items():
             context["ti"].xcom_push(key=key, value=value)
@@ -178,6 +206,18 @@ class ContainerOperator(ResumableJobMixin, BaseOperator):
         """End what runs; it ends in good time also if this process is killed meanwhile."""
         if self._job is not None:
             self._job.stop()
+
+
+def _is_one_machine() -> bool:
+    """Whether all tries of a task are run by the machine that this one is run by."""
+    return str(conf.get("core", "executor", fallback="")) == "LocalExecutor"
+
+
+def _forget(context: Any) -> None:
+    """The job has ended and that is known: the next try, wherever it is, need not look for it."""
+    store = context.get("task_state_store")
+    if store is not None:
+        store.delete(ContainerOperator.external_id_key)
 
 
 class LocalOperator(ContainerOperator):

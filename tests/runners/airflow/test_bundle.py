@@ -58,6 +58,34 @@ def test_a_pinned_version_stays_what_it_was(airflow: Airflow, project: Path) -> 
     assert pinned == version
     shutil.rmtree(airflow.folder / "bundles" / "liminal" / "versions")  # as Airflow may do
     assert ask(airflow, script) == [now, then, version]
+    shutil.rmtree(airflow.folder / "bundles")  # as on a worker that never saw the old version
+    assert ask(airflow, script) == [now, then, version]
+
+
+def test_a_version_is_completed_once_its_release_has_come(airflow: Airflow, project: Path) -> None:
+    deploy(airflow, project, "old")
+    version = ask(airflow, BUNDLE + "answer = bundle().get_current_version().version")
+    deploy(airflow, project, "new")
+    shutil.rmtree(airflow.folder / "bundles")
+    releases = airflow.home / "dags" / "pinned" / "releases"
+    releases.rename(releases.with_name("later"))  # a copy of the folder that is not finished
+    script = BUNDLE + f"answer = tasks({version!r})"
+    assert ask(airflow, script) == {}
+    releases.with_name("later").rename(releases)
+    assert ask(airflow, script) == {"pinned": ["pinned/pinned.py", ["end", "old", "start"]]}
+
+
+def test_a_version_that_nobody_recorded_says_what_is_missing(
+    airflow: Airflow, project: Path
+) -> None:
+    deploy(airflow, project, "only")
+    script = (
+        "try:\n    bundle('0123456789abcdef')\n"
+        "except Exception as problem:\n    answer = str(problem)\n"
+    )
+    said = ask(airflow, BUNDLE + script)
+    assert 'does not know the version "0123456789abcdef"' in said
+    assert ".liminal.versions" in said
 
 
 def test_a_rollback_is_the_earlier_version_again(airflow: Airflow, project: Path) -> None:
