@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from liminal.cli import _tell_output
+from liminal.cli.console import tell_output
 from liminal.commands import Here, open_engine
 from liminal.errors import UsageError
 from liminal.home import Home
@@ -427,5 +427,5 @@ def test_what_a_service_writes_cannot_take_over_the_terminal(
 ) -> None:
     monkeypatch.setattr(sys.stdout, "isatty", lambda: terminal)
     monkeypatch.setenv("NO_COLOR", "1")
-    _tell_output(b"\x1b[2Jtext\n")
+    tell_output(b"\x1b[2Jtext\n")
     assert capfd.readouterr().out == shown

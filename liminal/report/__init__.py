@@ -1,1 +1,1 @@
-"""Data -> text for people and machines. Pure; `cli.py` prints it."""
+"""Data -> text for people and machines. Pure; `cli/` prints it."""

@@ -1,6 +1,6 @@
 """The commands of the embedded Airflow: ``start``, ``stop``, ``status``, ``trigger``, ``logs``.
 
-As in `liminal.cli`, whatever a command needs is imported inside it.
+As in `liminal.cli.main`, whatever a command needs is imported inside it.
 """
 
 from __future__ import annotations
@@ -10,6 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+
+from liminal.cli.console import colours, echo, printable, say, write_data
+from liminal.cli.options import is_project, path_of
+from liminal.cli.project import applications, built_images, chosen_engine, find_here
 
 if TYPE_CHECKING:
     from liminal.commands import Here
@@ -50,36 +54,35 @@ def start(
 
     Example: liminal start --detach
     """
-    from liminal import cli
     from liminal.server import start as server
 
-    here = cli._here()
+    here = find_here()
     machine = _machine(here)
     record = server.running(here.home, port)
     if record is not None:
-        cli._say(f"the server runs already (process {record.pid})")
+        say(f"the server runs already (process {record.pid})")
         _tell_server(here, record)
         return 0
     if detach:
         words = [name for name, given in (("--no-services", no_services),) if given]
         words += ["--port", str(server.DEFAULT_PORT if port is None else port)]
-        words += ["--engine", engine, "--path", cli._path(path, path_option)]
-        started = server.detach(machine, ["start", *words], Path.cwd(), cli._say)
+        words += ["--engine", engine, "--path", path_of(path, path_option)]
+        started = server.detach(machine, ["start", *words], Path.cwd(), say)
         if isinstance(started, int):
             return started
         if sys.stderr.isatty():
             _tell_password(here)
-        cli._say('it goes on in the background; "liminal stop" ends it')
+        say('it goes on in the background; "liminal stop" ends it')
         return 0
-    services = [] if no_services else _services(cli._path(path, path_option), engine, here)
+    services = [] if no_services else _services(path_of(path, path_option), engine, here)
     server.run_server(
         machine,
         server.DEFAULT_PORT if port is None else port,
         services,
-        cli._say,
+        say,
         lambda record: _tell_server(here, record),
     )
-    cli._say("the server is stopped")
+    say("the server is stopped")
     return 0
 
 
@@ -89,13 +92,12 @@ def stop() -> None:
 
     Example: liminal stop
     """
-    from liminal import cli
     from liminal.server.stop import stop as stop_server
 
-    stopped = stop_server(_leftovers(cli._here()), cli._say)
+    stopped = stop_server(_leftovers(find_here()), say)
     for words in stopped.found:
-        cli._say(f"{words}: a killed server had left it")
-    cli._say("the server is stopped" if stopped.ran else "no server runs")
+        say(f"{words}: a killed server had left it")
+    say("the server is stopped" if stopped.ran else "no server runs")
 
 
 def _machine(here: Here) -> Machine:
@@ -117,20 +119,20 @@ def _leftovers(here: Here) -> Leftovers:
 
 def _services(path: str, engine: str, here: Here) -> list[Wanted]:
     """The services under the path, with their images built; none where there is no project."""
-    from liminal import cli, commands
+    from liminal import commands
     from liminal.plan.services import service_plans
     from liminal.server.start import Wanted
 
-    if path == "." and not cli._is_project(path):
+    if path == "." and not is_project(path):
         return []
-    apps = cli._apps(path, here)
+    apps = applications(path, here)
     plans = [(app, plan) for app in apps for plan in service_plans(app)]
     if not plans:
         return []
-    chosen = cli._chosen_engine(engine, here)
+    chosen = chosen_engine(engine, here)
     for app in apps:
         images = {plan.image for owner, plan in plans if owner is app}
-        cli._built(commands.images_of(app.name, apps, images), chosen, here)
+        built_images(commands.images_of(app.name, apps, images), chosen, here)
     return [
         Wanted(name=plan.service, folder=Path(app.folder), engine=chosen) for app, plan in plans
     ]
@@ -138,28 +140,25 @@ def _services(path: str, engine: str, here: Here) -> list[Wanted]:
 
 def _tell_server(here: Here, record: ServerRecord) -> None:
     """Where everything answers."""
-    from liminal import cli
-
-    cli._say(f"Airflow {record.version} answers on {record.url}")
+    say(f"Airflow {record.version} answers on {record.url}")
     for part in record.parts:
         if part.kind == "service":
             name = part.name.removeprefix("service-")
             where = f"answers on {part.url}"
-            cli._say(f"service {name} " + (where if part.state == "running" else f"{part.reason}"))
+            say(f"service {name} " + (where if part.state == "running" else f"{part.reason}"))
     _tell_password(here)
 
 
 def _tell_password(here: Here) -> None:
     """The user and the password in a terminal; else where the password is."""
-    from liminal import cli
     from liminal.server.folder import ServerFolder
     from liminal.server.secrets import USER, read_password
 
     folder = ServerFolder(here.home.airflow)
     if sys.stderr.isatty():
-        cli._say(f"user {USER}, password {read_password(folder)}")
+        say(f"user {USER}, password {read_password(folder)}")
     else:
-        cli._say(f'user {USER}, password in "{folder.passwords}"')
+        say(f'user {USER}, password in "{folder.passwords}"')
 
 
 @click.command()
@@ -169,18 +168,18 @@ def status(format_: str) -> None:
 
     Example: liminal status --format json
     """
-    from liminal import cli, commands
+    from liminal import commands
     from liminal.report import server as report
     from liminal.server.status import status as read_status
 
-    here = cli._here()
+    here = find_here()
     found = read_status(here.home)
     if format_ == "json":
-        cli._data(report.as_data(found))
+        write_data(report.as_data(found))
         return
-    colour = cli._colour(sys.stdout)
+    colour = colours(sys.stdout)
     for line in report.as_text(found, now=commands.now(), colour=colour):
-        cli._echo(cli._printable(line, sys.stdout))
+        echo(printable(line, sys.stdout))
     if found.url and sys.stdout.isatty():
         _tell_password(here)
 
@@ -194,38 +193,38 @@ def trigger(pipeline: str, variables: tuple[str, ...], wait: bool) -> int:
 
     Example: liminal trigger my_pipeline --var threshold=0.8 --wait
     """
-    from liminal import cli, commands
+    from liminal import commands
     from liminal.errors import RunError
     from liminal.report import server as report
     from liminal.server import trigger as runs
     from liminal.server.api import open_api
 
-    here = cli._here()
+    here = find_here()
     given = commands.parse_variables(variables)
     api = open_api(here.home)
     details = runs.find_details(api, here.home, pipeline)
     run_id = api.trigger(pipeline, runs.configuration(given, details.params))
     if not sys.stdout.isatty():
-        cli._echo(run_id)
-    cli._say(f"{pipeline}: run {run_id}")
+        echo(run_id)
+    say(f"{pipeline}: run {run_id}")
     if details.paused:
-        cli._say(f"{pipeline} is paused: the run waits until somebody unpauses it in Airflow")
+        say(f"{pipeline} is paused: the run waits until somebody unpauses it in Airflow")
     if not wait:
         return 0
-    colour = cli._colour(sys.stderr)
+    colour = colours(sys.stderr)
 
     def tell(task: TaskRun) -> None:
-        cli._say(report.task_line(task, colour=colour))
+        say(report.task_line(task, colour=colour))
 
     run = runs.follow(api, pipeline, run_id, here.home, tell)
     for task in api.tasks(pipeline, run_id):
         if task.state == "failed":
             for line in api.log(task)[-runs.LAST_LINES :]:
-                cli._say(cli._printable(f"{task.label} | {line}"))
-    cli._say(report.run_line(run, colour=colour))
+                say(printable(f"{task.label} | {line}"))
+    say(report.run_line(run, colour=colour))
     if run.state == "success":
         return 0
-    cli._say(f'  hint: "liminal logs {pipeline}" shows all of what its tasks wrote')
+    say(f'  hint: "liminal logs {pipeline}" shows all of what its tasks wrote')
     return RunError.exit_code
 
 
@@ -242,11 +241,10 @@ def logs(name: str | None, task: str | None, follow: bool, tail: int | None) -> 
 
     Example: liminal logs my_pipeline train --follow
     """
-    from liminal import cli
     from liminal.server import logs as written
     from liminal.server.api import open_api
 
-    here = cli._here()
+    here = find_here()
     files = written.part_logs(here.home)
     if name is not None and (name not in files or task is not None):
         lines = written.task_lines(open_api(here.home), name, task, tail, follow)
@@ -256,6 +254,6 @@ def logs(name: str | None, task: str | None, follow: bool, tail: int | None) -> 
         lines = written.file_lines(chosen, tail, follow)
         alone = name is not None
         if not files:
-            cli._say("no server has run yet")
+            say("no server has run yet")
     for who, line in lines:
-        cli._echo(cli._printable(line if alone else f"{who} | {line}", sys.stdout))
+        echo(printable(line if alone else f"{who} | {line}", sys.stdout))
