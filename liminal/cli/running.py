@@ -117,6 +117,7 @@ def serve(
     images = commands.images_of(plan.app, apps, {plan.image})
     engine = chosen_engine(engine, here)
     machine = here.machine({engine: built_images(images, engine, here)}, engine)
+    say(f"{plan.service}: starting")
     told = Told(
         output=tell_output,
         ready=lambda url: say("\n".join(addresses(plan, url))),
