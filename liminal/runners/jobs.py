@@ -29,7 +29,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -150,13 +150,17 @@ class Job:
             hopeless=record["hopeless"],
         )
 
-    def follow(self) -> Iterator[str]:
-        """What the command writes, line by line, all from the beginning, until the job is over."""
+    def follow(self, waits: Callable[[], bool] = lambda: True) -> Iterator[str]:
+        """What the command writes, line by line, all from the beginning, until the job is over.
+
+        Args:
+            waits: asked often: whether who follows it still has somebody to tell; ends it early.
+        """
         lines = _Lines()
         pause = FIRST_POLL_SECONDS
         position = 0
         watched = -math.inf
-        while True:
+        while waits():
             if time.monotonic() - watched > WATCH_SECONDS:
                 watched = time.monotonic()
                 self.watched.touch(mode=0o600)

@@ -1,6 +1,7 @@
 """The operators of container tasks: a job that outlives the worker which began it."""
 
-from collections.abc import Mapping
+import os
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 from airflow.sdk import BaseOperator
@@ -136,8 +137,13 @@ class ContainerOperator(ResumableJobMixin, BaseOperator):
         if job is None:
             raise AirflowException("its job is gone")
         line = ""
-        for line in job.follow():
+        has_worker = _worker()
+        for line in job.follow(has_worker):
             self.log.info("%s", line)
+        if not has_worker():
+            # Nobody would hear how it ended: that is for the next try, which reads it all.
+            self._job = None
+            raise AirflowException("the task's worker was killed")
         ended = job.ended()
         if ended is None:
             left = job.recover()
@@ -178,6 +184,20 @@ class ContainerOperator(ResumableJobMixin, BaseOperator):
         """End what runs; it ends in good time also if this process is killed meanwhile."""
         if self._job is not None:
             self._job.stop()
+
+
+def _worker() -> Callable[[], bool]:
+    """Tells whether the worker that minds this task still lives.
+
+    Source: Airflow 3.3, sdk/execution_time: the supervisor forks the task's process, which lives
+    on when it is killed. `dag.test` has none, and may outlive the shell that it was begun in.
+    """
+    from airflow.sdk.execution_time import task_runner
+
+    if getattr(getattr(task_runner, "SUPERVISOR_COMMS", None), "socket", None) is None:
+        return lambda: True
+    parent = os.getppid()
+    return lambda: os.getppid() == parent
 
 
 class LocalOperator(ContainerOperator):
