@@ -245,6 +245,7 @@ def submit(spec: JobSpec, home: Home) -> Job:
             "task": spec.task.name,
             "container": encoded(container),
             "settings": encoded(spec.task.executor_settings),
+            "outputs": bool(spec.task.outputs),
             "copy": spec.copy,
             "number": spec.number,
             "command": spec.command,
