@@ -168,7 +168,7 @@ def test_f31_a_killed_worker_costs_no_second_run_and_stop_ends_what_runs_in_cont
     both = ("local", "boxed")
     for name in both:
         contained.trigger(name)
-    wait_until(lambda: all(marks(contained, name) for name in both), 120, "both tasks")
+    wait_until(lambda: all(marks(contained, name) for name in both), 180, "both tasks")
     (container,) = of_tasks(contained)
     for name in both:
         worker = worker_of(job_of(contained, name))
@@ -176,8 +176,8 @@ def test_f31_a_killed_worker_costs_no_second_run_and_stop_ends_what_runs_in_cont
         os.kill(worker.pid, signal.SIGKILL)
     # One ends while nobody waits for it; the other one still runs when the next try finds it.
     may_end(contained, "local").touch()
-    assert contained.wait_for_run("local", 240) == "success"
-    wait_until(lambda: attempt(contained, "boxed") == 2, 120, "the second try")
+    assert contained.wait_for_run("local") == "success"
+    wait_until(lambda: attempt(contained, "boxed") == 2, 300, "the second try")
     assert of_tasks(contained) == [container]
     may_end(contained, "boxed").touch()
     assert contained.wait_for_run("boxed") == "success"
@@ -193,7 +193,7 @@ def test_f31_a_killed_worker_costs_no_second_run_and_stop_ends_what_runs_in_cont
     # F33, with a service that runs in a container too.
     may_end(contained, "boxed").unlink()
     contained.trigger("boxed")
-    wait_until(lambda: marks(contained, "boxed").count("begin") == 2, 120, "the task")
+    wait_until(lambda: marks(contained, "boxed").count("begin") == 2, 180, "the task")
     assert len(containers(contained)) == 2
     began = time.monotonic()
     assert contained.stop().returncode == 0
@@ -204,7 +204,7 @@ def test_f31_a_killed_worker_costs_no_second_run_and_stop_ends_what_runs_in_cont
 
     may_end(contained, "boxed").touch()
     start(contained)
-    assert contained.wait_for_run("boxed", 240) == "success"
+    assert contained.wait_for_run("boxed") == "success"
     assert marks(contained, "boxed") == ["begin", "done", "begin", "begin", "done"]
     assert contained.status()["server"]["state"] == "ready"
     assert contained.stop().returncode == 0

@@ -95,7 +95,7 @@ def test_a_task_outlives_its_scheduler_and_a_killed_server_and_runs_once(
     deployed: Server,
 ) -> None:
     deployed.trigger("tiny", "--var", "seconds=25")
-    wait_until(lambda: "begin" in marks(deployed), 60, "the task")
+    wait_until(lambda: "begin" in marks(deployed), 180, "the task")
     deploy_another_task(deployed)  # the run keeps the release that it began on
     killed = deployed.pid("scheduler")
     os.kill(killed, signal.SIGKILL)
@@ -110,7 +110,7 @@ def test_a_task_outlives_its_scheduler_and_a_killed_server_and_runs_once(
 
     # Stop finds the task also when nobody lives who would pass the signal on.
     deployed.trigger("tiny", "--var", "seconds=78")
-    wait_until(lambda: sleeping(78), 60, "the task")
+    wait_until(lambda: sleeping(78), 180, "the task")
     os.kill(deployed.record["pid"], signal.SIGKILL)
     for pid in (*members(deployed.pid("scheduler")), deployed.pid("api-server")):
         os.kill(pid, signal.SIGKILL)
@@ -128,7 +128,7 @@ def test_stop_in_mid_run_ends_the_task_and_its_metrics_come_once_in_the_end(
     deployed: Server,
 ) -> None:
     deployed.trigger("tiny", "--var", "seconds=77")
-    wait_until(lambda: "begin" in marks(deployed), 60, "the task")
+    wait_until(lambda: "begin" in marks(deployed), 180, "the task")
     began = time.monotonic()
     assert deployed.stop().returncode == 0
     assert time.monotonic() - began < 20
@@ -137,7 +137,7 @@ def test_stop_in_mid_run_ends_the_task_and_its_metrics_come_once_in_the_end(
 
     assert deployed.start("--no-services").returncode == 0
     deployed.trigger("late")
-    wait_until(lambda: marks(deployed).count("begin") == 2, 150, "the second try")
+    wait_until(lambda: marks(deployed).count("begin") == 2, 300, "the second try")
     assert marks(deployed) == ["hello", "begin", "begin"]
     (command,) = sleeping(77)
     os.kill(command, signal.SIGKILL)
