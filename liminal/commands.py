@@ -1,5 +1,6 @@
 """What the commands do between their options and their reports."""
 
+import contextlib
 import os
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -100,6 +101,20 @@ def open_engine(name: str, here: Here) -> Engine[BuiltImage]:
     """
     kind = _engine_type(name, here)
     return kind.open(home=here.home, environ=here.environ, plugins=here.plugins)
+
+
+def named_images(here: Here) -> dict[str, Mapping[str, str]]:
+    """Engine -> name -> hash, of the images that were built; none of an engine that is down.
+
+    Of the local engine, and of the one that builds are for where that is another.
+    """
+    found: dict[str, Mapping[str, str]] = {}
+    with contextlib.suppress(UsageError):  # LIMINAL_ENGINE names none; other commands say so
+        chosen = choose_engine(here.environ.get("LIMINAL_ENGINE", "auto"), here).name
+        for name in dict.fromkeys(("local", chosen)):
+            with contextlib.suppress(BuildError):
+                found[name] = open_engine(name, here).named()
+    return found
 
 
 def _engine_type(name: str, here: Here) -> EngineType:

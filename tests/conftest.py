@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Callable
 from typing import NoReturn
 
@@ -11,6 +12,10 @@ import pytest
 # Most tests are of the local engine, on any machine; those of another one name it. Without this, a
 # machine with Docker would build every image of every test in it.
 os.environ.setdefault("LIMINAL_ENGINE", "local")
+
+# A shell that starts pytest in the background has it ignore Ctrl-C, and whatever it starts too.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 REQUIRED = frozenset(os.environ.get("LIMINAL_TEST_REQUIRE", "").replace(",", " ").split())
 """The real parts that this machine must have: a test may not skip for want of one of them."""

@@ -170,10 +170,16 @@ def status(format_: str) -> None:
     """
     from liminal import commands
     from liminal.report import server as report
+    from liminal.server.status import ImageStatus
     from liminal.server.status import status as read_status
 
     here = find_here()
-    found = read_status(here.home)
+    images = tuple(
+        ImageStatus(name=name, hash=hash, engine=engine)
+        for engine, named in commands.named_images(here).items()
+        for name, hash in named.items()
+    )
+    found = read_status(here.home, images)
     if format_ == "json":
         write_data(report.as_data(found))
         return

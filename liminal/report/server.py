@@ -44,8 +44,8 @@ def as_text(status: Status, *, now: datetime, colour: bool = False) -> Iterator[
         yield '\nno pipelines; "liminal deploy" gives the server its pipelines'
     for problem in status.problems:
         yield f"\n{_paint('failed', colour)} to load {problem.file}:\n  {problem.message}"
-    images = [(image.name, image.hash[:12], "", "", "") for image in status.images]
-    yield from _section("image", ("hash", "", "", ""), images, colour)
+    images = [(image.name, image.hash[:12], image.engine, "", "") for image in status.images]
+    yield from _section("image", ("hash", "engine", "", ""), images, colour)
 
 
 def as_data(status: Status) -> dict[str, Any]:

@@ -123,7 +123,11 @@ async def _attempted(
     """
     container: ContainerPlan = record["container"]
     work = Work(
-        kind="task", name=record["task"], container=container, settings=record["settings"] or {}
+        kind="task",
+        name=record["task"],
+        container=container,
+        settings=record["settings"] or {},
+        outputs=record.get("outputs", False),
     )
     here = machine(_images(record["runner"], container.image))
     kind = cast(LauncherType, discover().load("liminal.runners", record["runner"]))

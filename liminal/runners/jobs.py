@@ -29,7 +29,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -150,13 +150,17 @@ class Job:
             hopeless=record["hopeless"],
         )
 
-    def follow(self) -> Iterator[str]:
-        """What the command writes, line by line, all from the beginning, until the job is over."""
+    def follow(self, waits: Callable[[], bool] = lambda: True) -> Iterator[str]:
+        """What the command writes, line by line, all from the beginning, until the job is over.
+
+        Args:
+            waits: asked often: whether who follows it still has somebody to tell; ends it early.
+        """
         lines = _Lines()
         pause = FIRST_POLL_SECONDS
         position = 0
         watched = -math.inf
-        while True:
+        while waits():
             if time.monotonic() - watched > WATCH_SECONDS:
                 watched = time.monotonic()
                 self.watched.touch(mode=0o600)
@@ -241,6 +245,7 @@ def submit(spec: JobSpec, home: Home) -> Job:
             "task": spec.task.name,
             "container": encoded(container),
             "settings": encoded(spec.task.executor_settings),
+            "outputs": bool(spec.task.outputs),
             "copy": spec.copy,
             "number": spec.number,
             "command": spec.command,

@@ -1,6 +1,5 @@
 """``liminal status``: the server, its pipelines and services, and the images of this home."""
 
-import json
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -29,10 +28,11 @@ class PipelineStatus:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageStatus:
-    """An image that the local engine built."""
+    """What the name of an image stands for in an engine."""
 
     name: str
     hash: str
+    engine: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +62,9 @@ class Status:
     known: bool
 
 
-def status(home: Home, connect: Callable[[Home], Api] = open_api) -> Status:
+def status(
+    home: Home, images: tuple[ImageStatus, ...], connect: Callable[[Home], Api] = open_api
+) -> Status:
     """How everything is now; quick also where nothing runs."""
     folder = ServerFolder(home.airflow)
     record = read_server(folder)
@@ -89,7 +91,7 @@ def status(home: Home, connect: Callable[[Home], Api] = open_api) -> Status:
         parts=record.parts if record and (lives or state == "killed") else (),
         pipelines=pipelines,
         problems=problems,
-        images=_images(home),
+        images=images,
         known=known,
     )
 
@@ -130,14 +132,3 @@ def _pipelines(api: Api) -> tuple[PipelineStatus, ...]:
     return tuple(
         PipelineStatus(pipeline=pipeline, last=last.get(pipeline.name)) for pipeline in pipelines
     )
-
-
-def _images(home: Home) -> tuple[ImageStatus, ...]:
-    found = []
-    for file in home.images.glob("*/current.json"):
-        try:
-            record = json.loads(file.read_bytes())
-            found.append(ImageStatus(name=str(record["name"]), hash=str(record["hash"])))
-        except (OSError, ValueError, KeyError, TypeError):
-            continue
-    return tuple(sorted(found, key=lambda image: image.name))

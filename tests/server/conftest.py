@@ -109,7 +109,7 @@ class Server:
     def env(self) -> dict[str, str]:
         return {**os.environ, "LIMINAL_HOME": str(self.home), **self.environ}
 
-    def liminal(self, *words: str, timeout: float = 180) -> subprocess.CompletedProcess[str]:
+    def liminal(self, *words: str, timeout: float = 400) -> subprocess.CompletedProcess[str]:
         """The finished command."""
         return subprocess.run(
             [LIMINAL, *words],
@@ -149,7 +149,7 @@ class Server:
         found = [one for one in self.status()["pipelines"] if one["pipeline"] == pipeline]
         return found[0]["last_run"] if found else None
 
-    def wait_for_run(self, pipeline: str, seconds: float = 120) -> str:
+    def wait_for_run(self, pipeline: str, seconds: float = 300) -> str:
         """How the last run of the pipeline ended."""
         wait_until(
             lambda: (self.last_run(pipeline) or {}).get("state") in ("success", "failed"),
@@ -163,7 +163,7 @@ class Server:
         file = self.home / "marks" / "slow"
         return file.read_text().splitlines() if file.exists() else []
 
-    def wait_for_mark(self, words: str, seconds: float = 60) -> None:
+    def wait_for_mark(self, words: str, seconds: float = 180) -> None:
         wait_until(lambda: any(one.startswith(words) for one in self.marks), seconds, words)
 
     def processes(self) -> list[str]:

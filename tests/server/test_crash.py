@@ -23,7 +23,7 @@ from tests.server.conftest import LIMINAL, Server, wait_until
 def kill(pid: int) -> None:
     os.kill(pid, signal.SIGKILL)
     wait_until(
-        lambda: not psutil.pid_exists(pid) or psutil.Process(pid).status() == "zombie", 5, "death"
+        lambda: not psutil.pid_exists(pid) or psutil.Process(pid).status() == "zombie", 60, "death"
     )
 
 
@@ -44,7 +44,7 @@ def test_stop_in_mid_run_leaves_nothing_and_the_next_start_ends_the_run(
 
     # The next try sleeps as long: the run's own parameters stay.
     assert own_server.start().returncode == 0
-    wait_until(lambda: own_server.marks.count(f"sleeper {run}") == 2, 150, "the second try")
+    wait_until(lambda: own_server.marks.count(f"sleeper {run}") == 2, 300, "the second try")
     assert own_server.marks.count(f"first {run}") == 1
     own_server.stop()
     assert own_server.processes() == []
@@ -102,7 +102,7 @@ def test_a_cut_off_migration_is_begun_again_and_ctrl_c_ends_the_foreground(
     began = time.monotonic()
     process.send_signal(signal.SIGINT)
     said = process.stderr.read()
-    assert process.wait(30) == 0
+    assert process.wait(60) == 0
     assert time.monotonic() - began < 20
     assert said.endswith("the server is stopped\n")
     assert own_server.processes() == []
@@ -194,14 +194,14 @@ def test_a_full_disk_is_the_reason_and_no_part_is_given_up(
                     file.flush()
             except OSError:
                 pass
-        wait_until(lambda: own.status()["server"]["state"] == "unhealthy", 15, "the reason")
+        wait_until(lambda: own.status()["server"]["state"] == "unhealthy", 60, "the reason")
         assert "the disk is full" in own.status()["server"]["reasons"]
         with contextlib.suppress(ProcessLookupError):  # it may have died of the disk already
             kill(own.pid("dag-processor"))
         time.sleep(6)
         assert own.status()["server"]["state"] == "unhealthy"
         hog.unlink()
-        wait_until(lambda: own.status()["server"]["state"] == "ready", 60, "health")
+        wait_until(lambda: own.status()["server"]["state"] == "ready", 180, "health")
         assert own.part("dag-processor")["restarts"] == 1
         assert own.liminal("trigger", "quick", "--wait").returncode == 0
     finally:
@@ -224,7 +224,7 @@ def test_status_and_stop_work_where_nothing_ever_ran(tmp_path: Path) -> None:
     own = Server(tmp_path / "home", tmp_path)
     began = time.monotonic()
     assert own.status()["server"]["state"] == "stopped"
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 10  # it waits for nothing
     assert own.liminal("status").stdout.startswith("server: stopped")
     assert own.stop().returncode == 0
     trigger = own.liminal("trigger", "quick")

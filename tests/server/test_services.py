@@ -46,7 +46,7 @@ def test_services_run_beside_it_and_are_started_again_when_they_die(own_server: 
             service(own_server, "parrot")["state"] == "running"
             and service(own_server, "parrot")["restarts"] == 1
         ),
-        60,
+        180,
         "the service",
     )
     assert heard(str(service(own_server, "parrot")["url"])) == {"a": 1}

@@ -1,5 +1,6 @@
 """The supervisor over parts that need no Airflow: how it starts again, gives up and ends."""
 
+import contextlib
 import os
 import signal
 import threading
@@ -20,6 +21,7 @@ from liminal.server.pulse import Beat, Pulse
 from liminal.server.record import ServerRecord, read_server, start_mark
 from liminal.server.settings import PART_VARIABLE, SERVER_VARIABLE
 from liminal.server.supervisor import Supervisor
+from tests.server.conftest import wait_until
 
 
 def supervisor(tmp_path: Path, script: str, kind: str = "airflow") -> tuple[Supervisor, list[str]]:
@@ -69,7 +71,7 @@ def test_a_part_that_always_dies_is_given_up_with_its_last_lines(tmp_path: Path)
     with pytest.raises(ServerError) as failed:
         running.run(lambda record: None)
     # At once, and then after 1, 2 and 4 seconds.
-    assert 7 <= time.monotonic() - began < 15
+    assert 7 <= time.monotonic() - began < 60
     assert "part failed 5 times in a row, the last time: exit status 3" in failed.value.message
     assert failed.value.message.endswith("out of luck")
     assert told.count("part: exit status 3; it is started again") == 5
@@ -82,7 +84,8 @@ def test_what_left_the_session_is_ended_too(tmp_path: Path) -> None:
     running, _ = supervisor(tmp_path, "trap '' TERM; setsid sleep 71 & setsid sleep 72 & sleep 73")
 
     def ask() -> None:
-        time.sleep(1.0)
+        with contextlib.suppress(AssertionError):  # it must be ended in any case
+            wait_until(lambda: len(sleepers()) == 3, 60, "all of it")
         os.kill(os.getpid(), signal.SIGTERM)
         time.sleep(0.5)
         os.kill(os.getpid(), signal.SIGTERM)
@@ -90,12 +93,15 @@ def test_what_left_the_session_is_ended_too(tmp_path: Path) -> None:
     threading.Thread(target=ask).start()
     with pytest.raises(Interrupted):
         running.run(lambda record: None)
-    left = [
+    assert sleepers() == []
+
+
+def sleepers() -> list[int]:
+    return [
         process.pid
         for process in psutil.process_iter(["cmdline"])
         if process.info["cmdline"] in (["sleep", "71"], ["sleep", "72"], ["sleep", "73"])
     ]
-    assert left == []
 
 
 def test_a_service_that_always_dies_is_started_again_and_again(tmp_path: Path) -> None:
@@ -103,13 +109,14 @@ def test_a_service_that_always_dies_is_started_again_and_again(tmp_path: Path) -
     ready = threading.Event()
 
     def ask() -> None:
-        time.sleep(4.5)
+        with contextlib.suppress(AssertionError):
+            wait_until(lambda: len(told) >= 4, 60, "the failures")
         os.kill(os.getpid(), signal.SIGTERM)
 
     threading.Thread(target=ask).start()
     running.run(lambda record: ready.set())
     assert ready.is_set()
-    assert 3 <= len(told) <= 5
+    assert len(told) >= 4
 
 
 def test_failures_are_forgotten_by_who_was_well_for_a_minute(tmp_path: Path) -> None:
@@ -159,6 +166,6 @@ def test_a_part_knows_its_server_and_its_name(tmp_path: Path) -> None:
     )
     part.start(0.0)
     assert part.process is not None
-    part.process.wait(5)
+    part.process.wait(60)
     assert log.read_text() == "part\n"
     assert part.ended() == "it ended by itself"

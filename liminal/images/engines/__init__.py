@@ -49,6 +49,14 @@ class Engine(Protocol[Built]):
         """
         ...
 
+    def named(self) -> Mapping[str, str]:
+        """Name -> hash of what each name of an image stands for now.
+
+        Raises:
+            BuildError: the engine does not answer.
+        """
+        ...
+
     def prune(self, now: float, *, dry_run: bool) -> tuple[str, ...]:
         """Removes what no name stands for and was not used lately; says what, a line each.
 

@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 from airflow.sdk import BaseOperator
@@ -162,8 +162,13 @@ class ContainerOperator(ResumableJobMixin, BaseOperator):
         if job is None:
             raise AirflowException("its job is gone")
         line = ""
-        for line in job.follow():
+        has_worker = _worker()
+        for line in job.follow(has_worker):
             self.log.info("%s", line)
+        if not has_worker():
+            # Nobody would hear how it ended: that is for the next try, which reads it all.
+            self._job = None
+            raise AirflowException("the task's worker was killed")
         ended = job.ended()
         if ended is None:
             left = job.recover()
@@ -218,6 +223,20 @@ def _forget(context: Any) -> None:
     store = context.get("task_state_store")
     if store is not None:
         store.delete(ContainerOperator.external_id_key)
+
+
+def _worker() -> Callable[[], bool]:
+    """Tells whether the worker that minds this task still lives.
+
+    Source: Airflow 3.3, sdk/execution_time: the supervisor forks the task's process, which lives
+    on when it is killed. `dag.test` has none, and may outlive the shell that it was begun in.
+    """
+    from airflow.sdk.execution_time import task_runner
+
+    if getattr(getattr(task_runner, "SUPERVISOR_COMMS", None), "socket", None) is None:
+        return lambda: True
+    parent = os.getppid()
+    return lambda: os.getppid() == parent
 
 
 class LocalOperator(ContainerOperator):

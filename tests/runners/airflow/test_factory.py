@@ -87,6 +87,30 @@ answer = stored(plan(
     assert tasks["a"]["doc_md"] == "```yaml\na: 1\n```"
 
 
+def test_f35_a_clock_change_leaves_out_no_day_and_doubles_none(airflow: Airflow) -> None:
+    script = """
+import pendulum
+dag = DagSerialization.from_dict(DagSerialization.to_dict(dag_of(compiled(plan(
+    task("a"), schedule="30 2 * * *", timezone="Europe/Amsterdam", start_date="2026-01-01",
+)))))
+answer = [
+    info.run_after.in_timezone("Europe/Amsterdam").isoformat()
+    for month, day in ((3, 28), (10, 24))
+    for info in dag.iter_dagrun_infos_between(
+        pendulum.datetime(2026, month, day), pendulum.datetime(2026, month, day + 3)
+    )
+]
+"""
+    assert ask(airflow, script) == [
+        "2026-03-28T02:30:00+01:00",
+        "2026-03-29T03:30:00+02:00",  # there is no 02:30
+        "2026-03-30T02:30:00+02:00",
+        "2026-10-24T02:30:00+02:00",
+        "2026-10-25T02:30:00+01:00",  # the second one, and not the first
+        "2026-10-26T02:30:00+01:00",
+    ]
+
+
 def test_assets_start_a_pipeline(airflow: Airflow) -> None:
     script = 'answer = stored(plan(task("a"), schedule=AssetSchedule(assets=("s3://b/x",))))'
     assert "s3://b/x" in json.dumps(ask(airflow, script)["timetable"])

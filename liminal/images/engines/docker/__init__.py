@@ -124,6 +124,20 @@ class DockerEngine:
         except EngineProblem as problem:
             raise BuildError(problem.message, hint=problem.hint) from problem
 
+    def named(self) -> Mapping[str, str]:
+        """Name -> hash of all that we built in the engine, from whichever home.
+
+        Raises:
+            BuildError: the engine does not answer any more.
+        """
+        from liminal.images.engines.docker.listing import named_images
+
+        try:
+            with explained("images could not be listed"):
+                return named_images(self.client)
+        except EngineProblem as problem:
+            raise BuildError(problem.message, hint=problem.hint) from problem
+
     def prune(self, now: float, *, dry_run: bool) -> tuple[str, ...]:
         """Removes earlier contents of images, and what interrupted builds left, by our labels.
 

@@ -132,6 +132,10 @@ class LocalEngine:
             hint="push with --engine docker",
         )
 
+    def named(self) -> Mapping[str, str]:
+        """Name -> hash of what each name of an image stands for now."""
+        return self.store.named()
+
     def prune(self, now: float, *, dry_run: bool) -> tuple[str, ...]:
         """Removes earlier contents of images, and the environments that no image has any more.
 

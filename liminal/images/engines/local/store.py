@@ -75,6 +75,14 @@ class Store:
         record = _read(self.of(name) / "current.json")
         return str(record["hash"]) if record and "hash" in record else None
 
+    def named(self) -> Mapping[str, str]:
+        """Name -> the hash that it stands for."""
+        records = [_read(file) or {} for file in self.folder.glob("*/current.json")]
+        found = {
+            str(one["name"]): str(one["hash"]) for one in records if {"name", "hash"} <= one.keys()
+        }
+        return dict(sorted(found.items()))
+
     def read(self, name: str, hash: str) -> LocalImage | None:
         """The image with that hash, or None where it, or its environment, is not there."""
         folder = self.of(name) / hash
