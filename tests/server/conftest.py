@@ -158,6 +158,21 @@ class Server:
         )
         return str(self.last_run(pipeline)["state"])
 
+    def wait_for_log(self, pipeline: str, task: str, words: str) -> str:
+        """The log of the task's last try, once these words are in it.
+
+        What a task writes last may be in Airflow's log only after its state is known.
+        """
+        said = ""
+
+        def there() -> bool:
+            nonlocal said
+            said = self.liminal("logs", pipeline, task).stdout
+            return words in said
+
+        wait_until(there, 60, f"{words} in the log of {task}")
+        return said
+
     @property
     def marks(self) -> list[str]:
         file = self.home / "marks" / "slow"

@@ -155,7 +155,8 @@ def attempt(server: Server, pipeline: str) -> int:
 
 
 def logged(server: Server, pipeline: str) -> list[str]:
-    said = server.liminal("logs", pipeline, "only").stdout.splitlines()
+    last = "done" if pipeline == "boxed" else "begin"
+    said = server.wait_for_log(pipeline, "only", last).splitlines()
     return [line for line in said if line in ("begin", "done")]
 
 

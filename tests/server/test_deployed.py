@@ -105,7 +105,7 @@ def test_a_task_outlives_its_scheduler_and_a_killed_server_and_runs_once(
     assert deployed.start("--no-services").returncode == 0
     assert deployed.wait_for_run("tiny") == "success"
     assert marks(deployed) == ["hello", "begin", "done"]
-    logged = deployed.liminal("logs", "tiny", "sleeper").stdout.splitlines()
+    logged = deployed.wait_for_log("tiny", "sleeper", "done").splitlines()
     assert [line for line in logged if line in ("begin", "done")] == ["begin", "done"]
 
     # Stop finds the task also when nobody lives who would pass the signal on.
@@ -142,7 +142,7 @@ def test_stop_in_mid_run_ends_the_task_and_its_metrics_come_once_in_the_end(
     (command,) = sleeping(77)
     os.kill(command, signal.SIGKILL)
     assert deployed.wait_for_run("tiny") == "failed"
-    ended = deployed.liminal("logs", "tiny", "end").stdout
+    ended = deployed.wait_for_log("tiny", "end", '"JobResult"')
     assert ended.count('"JobResult", "value": 0') == 1
 
     # One that is over its time never comes to `end`: the DAG's failure callback reports it.

@@ -103,8 +103,8 @@ def test_trigger_follows_a_run_to_its_end(server: Server) -> None:
     assert done.returncode == 0, done.stderr
     assert "judge: success" in done.stderr
     assert "quick: success after" in done.stderr
-    logged = server.liminal("logs", "quick", "greet")
-    assert "hello you times 3" in logged.stdout.splitlines()
+    logged = server.wait_for_log("quick", "greet", "hello you times 3")
+    assert "hello you times 3" in logged.splitlines()
 
 
 def test_a_run_that_fails_ends_with_5_and_the_lines_that_say_why(server: Server) -> None:
@@ -112,6 +112,7 @@ def test_a_run_that_fails_ends_with_5_and_the_lines_that_say_why(server: Server)
     assert done.returncode == 5
     assert "judge | ValueError: too many" in done.stderr
     assert "quick: failed after" in done.stderr
+    server.wait_for_log("quick", "judge", "ValueError: too many")
     last = server.liminal("logs", "quick", "judge", "--tail", "1")
     assert last.stdout.splitlines() == ["ValueError: too many"]
 
