@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.installed import CACHE
 from liminal.images.engines.docker.builders import Builder, find_builder
 from liminal.images.engines.docker.buildkit import BuildKitCommand
 from liminal.images.engines.docker.client import EngineProblem, connect
@@ -111,7 +112,7 @@ def engine(environ: Mapping[str, str], prefix: str) -> Iterator[Engine | None]:
         print(problem.message)
         yield None
         return
-    builder: Builder = find_builder(client, environ)
+    builder: Builder = find_builder(client, environ, CACHE / "docker-command.json")
     if not client.images.list(BASE) or not isinstance(builder, BuildKitCommand):
         print(f"the Docker engine has no {BASE}, or there is no BuildKit")
         yield None

@@ -149,8 +149,11 @@ def test_a_kill_that_comes_before_the_start_is_not_lost(
         "name": f"liminal-killed-{os.getpid()}",
         "command": ["sleep", "60"],
         "labels": {"liminal.home": str(bench.machine.home.path)},
+        "user": None,
     }
-    made = Made(options=options, host={}, files={}, memory=None, image="img", address="")
+    made = Made(
+        options=options, host={}, files={}, memory=None, image="img", address="", user_home=None
+    )
     with docker_parts.client() as engine:
         life = Life(engine.api, made, lambda data: None)
         start = engine.api.start

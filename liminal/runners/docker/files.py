@@ -61,7 +61,7 @@ def with_user(users: bytes, user: str, home: str) -> bytes | None:
     known = {line.split(b":")[2] for line in users.splitlines() if line.count(b":") > 2}
     if not uid.isdigit() or uid.encode() in known or len(users) > OUTPUT_LIMIT:
         return None
-    entry = f"user{uid}:x:{uid}:{gid if gid.isdigit() else 0}::{home}:/bin/sh\n"
+    entry = f"{user_name(uid)}:x:{uid}:{gid if gid.isdigit() else 0}::{home}:/bin/sh\n"
     return b"\n".join((*users.splitlines(), entry.encode()))
 
 
@@ -104,3 +104,10 @@ class _Reader(io.RawIOBase):
         size = min(len(buffer), len(self._rest))
         buffer[:size], self._rest = self._rest[:size], self._rest[size:]
         return size
+
+
+def user_name(user: str) -> str:
+    """What whoever runs a command is called in its container, by number or by name."""
+    if not user.isdigit():
+        return user
+    return "root" if int(user) == 0 else f"user{user}"

@@ -10,7 +10,7 @@ from typing import Any
 
 from liminal.plan.dag import MountPlan
 from liminal.runners import Attempt, Work
-from liminal.runners.docker.files import FILES, OUTPUT, UNREAD_OUTPUT, Placed
+from liminal.runners.docker.files import FILES, OUTPUT, UNREAD_OUTPUT, Placed, user_name
 from liminal.runners.docker.images import ImageFacts
 from liminal.runners.docker.quantities import memory_bytes, nano_cpus
 from liminal.runners.docker.settings import Settings
@@ -159,7 +159,7 @@ def environment_of(
     if place.user is not None and "HOME" not in place.image.env_vars:
         env.setdefault("HOME", "/tmp")  # noqa: S108  # else "/", where this user may not write
     if place.user is not None:  # who has no name there; Python's getpass looks here first
-        env.setdefault("USER", "liminal")
+        env.setdefault("USER", user_name(place.user.partition(":")[0]))
         env.setdefault("LOGNAME", env["USER"])
     if attempt.files:
         env["LIMINAL_FILES"] = FILES
